@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bundle.h - one archive of the staged files, hidden until it is whole
+ *
+ * The extension chooses: .tar, .tar.gz/.tgz, .tar.zst, .zip, or a name that ends with '/'
+ * (a folder). Nothing else is known. The output is <dir>/<name>; staging happens in a hidden
+ * folder beside it, so that the last step is a rename on one file system.
+ *
+ *	bundle_open(&b, output, force, err)	checks that it can be written; makes staging
+ *	bundle_staging(b)			descriptor of the staging folder
+ *	bundle_commit(b, &manifest, err)	writes manifest.json, SHA256SUMS, hosts, files; rename
+ *	bundle_free(b)				without commit: staging is removed, nothing is left
+ */
+#ifndef BUNDLE_H
+#define BUNDLE_H
+
+#include "manifest.h"
+
+struct bundle;
+
+/* NULL: fine; else what is wrong with the name ("unknown extension: use ..."). Pure. */
+const char *bundle_check_name(const char *output);
+/* "web-20261123T143905Z-3fa9c1.tar.zst": first selector cleaned, +N for more. Free it. */
+char *bundle_default_name(char *const *selectors, size_t n, const char *id);
+/* -EEXIST: the output exists and force is false; -EACCES, -ENOENT, -EROFS, -ENOSPC ... */
+int bundle_open(struct bundle **out, const char *output, bool force, struct err *err);
+int bundle_staging(const struct bundle *b);
+const char *bundle_output(const struct bundle *b);
+int bundle_commit(struct bundle *b, const struct manifest *m, struct err *err);
+void bundle_free(struct bundle *b);
+
+#endif

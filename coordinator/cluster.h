@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cluster.h - what exists: the manager's answers as structs
+ *
+ * cluster_load asks the manager (with the few calls a capture needs: /info, /services/NAME
+ * for each selected name, /tasks of those services, /nodes); the cluster_decode_* functions
+ * are the pure half, tested with recorded answers and fuzzed. Everything decoded is bounded
+ * and hostile: names are kept as they are (cleaned where they become paths or output).
+ */
+#ifndef CLUSTER_H
+#define CLUSTER_H
+
+#include "engine.h"
+#include "err.h"
+#include "jx.h"
+#include "wire.h"
+
+#define CLUSTER_NODES_MAX 10000
+#define CLUSTER_TASKS_MAX 100000
+
+struct cluster_node {
+	char *id, *name;		/* Description.Hostname; not unique */
+	char *address;			/* see cluster.c: facts 1.5, the address quirk; "" when unknown */
+	char *state;			/* unknown, down, ready, disconnected */
+	char *availability;		/* active, pause, drain */
+	char *os, *engine_version;
+	bool manager, leader;
+};
+
+struct cluster_service {
+	char *id, *name, *stack;	/* stack: com.docker.stack.namespace or NULL */
+	char *mode;			/* replicated, global, replicated-job, global-job */
+	int64_t job_iteration;		/* of a job's current run, else -1 */
+};
+
+struct cluster_task {
+	char *id, *service_id, *node_id;
+	int64_t slot;			/* 0: global */
+	char *state, *desired, *container_id, *image, *error;
+	int64_t job_iteration;		/* -1: none */
+	struct wire_network *networks;	/* with addresses of this task */
+	size_t n_networks;
+};
+
+struct cluster {
+	char *id;			/* of the Swarm */
+	char *self_node_id, *self_name;	/* the manager that answered */
+	uint16_t agent_port;		/* label swarmcap.port of the service swarmcap-agent; 0: no such service */
+	struct cluster_node *nodes;
+	size_t n_nodes;
+	struct cluster_service *services;	/* those that were selected */
+	size_t n_services;
+	struct cluster_task *tasks;		/* of those services */
+	size_t n_tasks;
+};
+
+#define CLUSTER_INIT { 0 }
+
+/* info: the id, self. -EOPNOTSUPP with a sentence: no Swarm, a worker, locked. */
+int cluster_decode_info(const json_t *info, struct cluster *c, struct err *err);
+int cluster_decode_nodes(const json_t *nodes, struct cluster *c, struct err *err);
+/* Adds one service; one that is there already is not added twice. */
+int cluster_decode_service(const json_t *service, struct cluster *c, struct err *err);
+int cluster_decode_tasks(const json_t *tasks, struct cluster *c, struct err *err);
+
+/* Info, nodes and the agent's port only: for deploy, doctor, fetch, rm. */
+int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err);
+/*
+ * All for these service names or ids (exact, or a unique id prefix; never a name's prefix).
+ * With no names: every service. 0; CLUSTER_E_UNKNOWN: a name that does not exist, err says
+ * which (exit 4); -EINVAL: an ambiguous id prefix (exit 2); else -errno.
+ */
+#define CLUSTER_E_UNKNOWN 1
+int cluster_load(struct engine *e, char *const *names, size_t n, struct cluster *c, struct err *err);
+void cluster_release(struct cluster *c);
+
+/* NULL when there is none. */
+const struct cluster_node *cluster_node(const struct cluster *c, const char *id);
+const struct cluster_service *cluster_service(const struct cluster *c, const char *id);
+/* State and desired state are running, a container is known, a job's run is the current one. */
+bool cluster_task_runs(const struct cluster *c, const struct cluster_task *t);
+
+#endif

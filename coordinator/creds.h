@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * creds.h - the deployer's directory: CA, client and agent certificate
+ *
+ * $XDG_CONFIG_HOME/swarmcap/<cluster id>/ (default ~/.config), or --credentials DIR, or
+ * $SWARMCAP_CREDENTIALS. Files, all 0600 in a 0700 directory: ca.pem ca-key.pem client.pem
+ * client-key.pem agent.pem agent-key.pem. ECDSA P-256 by GnuTLS; valid from 24 h ago for one
+ * year. A client needs ca.pem, client.pem and client-key.pem only.
+ */
+#ifndef CREDS_H
+#define CREDS_H
+
+#include "err.h"
+
+struct creds {
+	char *dir;
+	char *ca_file, *client_file, *client_key_file, *agent_file, *agent_key_file;
+	char ca_fingerprint[65];	/* SHA-256 of the CA certificate, hex */
+	int64_t client_expires_ns, agent_expires_ns;	/* agent: 0 when the file is not here */
+};
+
+#define CREDS_INIT { 0 }
+
+/* The directory's name, whether it exists or not. explicit_dir: --credentials or NULL. Free it. */
+char *creds_dir(const char *explicit_dir, const char *cluster_id);
+/* -ENOENT: not there (say `swarmcap deploy`); -EACCES; -EINVAL: broken, or a key that others may read. */
+int creds_load(struct creds *out, const char *dir, struct err *err);
+/* Makes a new CA and both certificates in dir (created); refuses to overwrite (-EEXIST). */
+int creds_create(const char *dir, struct err *err);
+void creds_release(struct creds *c);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * manifest.h - the account of the whole capture; pure
+ *
+ * manifest_make turns plan, request, cluster and the fleet's outcomes into the JSON of
+ * DESIGN section 5, and decides the names of files in the archive and the exit status.
+ * Nothing that was asked for is absent: each target of the plan is in "targets" or "missing".
+ */
+#ifndef MANIFEST_H
+#define MANIFEST_H
+
+#include "fleet.h"
+
+struct manifest_input {
+	const struct plan *plan;
+	const struct request *request;
+	const struct cluster *cluster;
+	const struct fleet_node *nodes;
+	size_t n_nodes;
+	int64_t start_ns, stop_ns, arm_spread_ns;
+};
+
+/* One file of the archive: where it lies in the staging folder, and what it is called. */
+struct manifest_file {
+	char *staged, *name;
+	int64_t bytes;
+	char sha256[DIGEST_HEX];
+};
+
+struct manifest {
+	json_t *json;
+	struct manifest_file *files;
+	size_t n_files;
+	char *hosts;			/* the hosts file's text */
+	bool partial;			/* something missing, or an end that exit status 3 is for */
+	size_t n_targets, n_missing;
+	int64_t packets, bytes, dropped;
+};
+
+void manifest_make(const struct manifest_input *in, struct manifest *out);
+void manifest_release(struct manifest *m);
+
+#endif

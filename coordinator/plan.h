@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * plan.h - who does what: targets grouped by node, named, limited
+ *
+ * select_targets() finds who is meant (request + cluster -> targets, and what cannot be
+ * captured -> missing); plan_make() groups them by node. Both pure; --dry-run prints the plan
+ * and stops. The plan owns copies of all it needs: the cluster may be released.
+ */
+#ifndef PLAN_H
+#define PLAN_H
+
+#include "cluster.h"
+#include "request.h"
+
+struct target {
+	enum wire_kind kind;
+	char *key;			/* unique in the plan: "web.3.k7x2a9", cleaned; also the file name's part */
+	char *service, *service_id, *task;	/* "web", "web.3" */
+	char *task_id, *container_id, *image, *node_id;
+	int64_t slot;
+	struct wire_network *networks;
+	size_t n_networks;
+};
+
+/* Asked for, and not to be had. */
+struct missing {
+	char *what;			/* "task web.5", "service db" */
+	char *node;			/* name, or NULL */
+	char *reason;			/* "node-down", "not-running", "node-lost", "agent-missing", "agent-lost", "error", "left-on-node" ... */
+	char *error;			/* the sentence, or NULL */
+	int64_t from_ns, to_ns;		/* wall time, 0: null in the manifest */
+};
+
+struct missing_list {
+	struct missing *items;
+	size_t n;
+};
+
+void missing_add(struct missing_list *l, const char *what, const char *node, const char *reason,
+		 const char *error);
+void missing_release(struct missing_list *l);
+
+struct plan_node {
+	char *id, *name, *address;
+	char *file_host;		/* the name in file names: cleaned, "_" and 6 of the id where hosts share a name */
+	const char *route;		/* "agent" */
+	struct target *targets;
+	size_t n_targets;
+};
+
+struct plan {
+	char id[NAMES_ID_MAX];
+	struct plan_node *nodes;
+	size_t n_nodes;
+	struct missing_list missing;	/* known before it starts: tasks on nodes that are down, say */
+	char **notes;			/* "service db has no running task" */
+	size_t n_notes;
+	struct wire_host *hosts;	/* address -> task name, for hosts and the name-resolution block */
+	size_t n_hosts;
+};
+
+#define PLAN_INIT { 0 }
+
+/*
+ * select.c and plan.c. PLAN_E_NOTHING: nothing that was selected runs at all (exit 4), err
+ * says what was found. One selected service without running tasks beside one with: a note.
+ * A namespace is captured once: a task selected twice is one target.
+ */
+#define PLAN_E_NOTHING 1
+int select_targets(const struct request *r, const struct cluster *c, struct target **out,
+		   size_t *n_out, struct plan *notes_and_missing, struct err *err);
+int plan_make(const struct request *r, const struct cluster *c, const char *id, struct plan *out,
+	      struct err *err);
+size_t plan_targets(const struct plan *p);
+/* For --dry-run: a table, or with --json one object per line. */
+void plan_print(FILE *to, const struct plan *p, bool json);
+void plan_release(struct plan *p);
+/*
+ * The arm request of one node: borrows nothing (wire_arm_release). context: cluster id,
+ * selectors, filter as written, plan's targets of this node with service, image, slot, node
+ * names: what another coordinator needs for `fetch ID` (plan_context_decode).
+ */
+void plan_arm(const struct plan *p, const struct plan_node *n, const struct request *r,
+	      const struct cluster *c, struct wire_arm *out);
+/* From the contexts that agents gave back: the plan, request and cluster as far as the manifest needs them. */
+int plan_from_reports(const struct wire_report *reports, size_t n, struct plan *plan,
+		      struct request *r, struct cluster *c, struct err *err);
+
+#endif

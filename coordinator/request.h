@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * request.h - what is wanted: argv becomes a struct, and nothing is looked at but argv
+ *
+ * One struct for all commands; options.c fills it from a table that says which command
+ * takes which option, so that an option of another command, or of none, is refused with
+ * "unknown option for 'rm'". Pure: no file, no network, no environment but what is passed.
+ */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include "err.h"
+#include "log.h"
+#include "wire.h"
+
+#define REQUEST_SELECTORS_MAX 256
+
+struct request {
+	const char *command;		/* "capture", ...: the row's name in main.c's table */
+	/* selectors, or the operand (an ID); borrowed from argv */
+	char *selectors[REQUEST_SELECTORS_MAX];
+	size_t n_selectors;
+
+	/* global options */
+	const char *engine_host;	/* -H, NULL: the environment's */
+	const char *credentials;	/* --credentials DIR, NULL: $SWARMCAP_CREDENTIALS or the default */
+	enum log_level verbosity;	/* -q: LOG_ERROR, default LOG_INFO (warnings and events), -v: LOG_DEBUG */
+	bool json;
+
+	/* capturing */
+	char *filter;			/* as the user wrote it; owned; NULL: none */
+	char *filter_resolved;		/* numbers for names; filled by the command, owned */
+	const char *interface;
+	uint32_t snaplen;
+	int64_t duration_ms, max_bytes, max_packets;	/* 0: none */
+	enum wire_format format;
+	const char *output;		/* -o, NULL: named by the first selector and the id */
+	bool force, dry_run;
+
+	/* deploy, undeploy, doctor */
+	const char *image;
+	const char *listen;		/* --listen ADDRESS; NULL: each node's advertise address */
+	uint16_t port;			/* --port */
+	bool rotate;
+};
+
+/*
+ * argv[0] is the command. 0; -EINVAL with err (exit status 2); REQUEST_E_HELP: --help was
+ * asked for and is to be printed to stdout. Duplicated single-valued options: the last wins.
+ */
+#define REQUEST_E_HELP 1
+int request_parse(int argc, char **argv, struct request *out, struct err *err);
+void request_release(struct request *r);
+/* The help of one command, from the same table. */
+void request_help(FILE *to, const char *command);
+
+#endif

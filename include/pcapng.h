@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pcapng.h - the only writer and reader of pcapng in this project
+ *
+ * Format: draft-ietf-opsawg-pcapng (https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcapng/).
+ * Written is little-endian, nanoseconds (if_tsresol 9), one section. Read is both byte orders,
+ * any if_tsresol and if_tsoffset, unknown blocks and options skipped.
+ *
+ * Encoders append whole blocks to a struct buf and return 0 or -EFBIG (the buffer's ceiling).
+ * The packet encoder writes straight into memory of the caller, which must have
+ * pcapng_packet_size() bytes of room: it is the one on the packet path.
+ */
+#ifndef PCAPNG_H
+#define PCAPNG_H
+
+#include "buf.h"
+#include "err.h"
+
+#define PCAPNG_BLOCK_MAX (16u << 20)	/* a larger block is taken for damage */
+
+struct pcapng_section {
+	const char *hardware, *os, *application, *comment;	/* each may be NULL */
+};
+
+struct pcapng_interface {
+	const char *name, *description;		/* each may be NULL */
+	const char *filter;			/* written as a pcap expression; may be NULL */
+	uint16_t link_type;			/* LINKTYPE_*, as in files, not DLT_* */
+	uint32_t snaplen;
+	uint8_t mac[6];
+	bool has_mac;
+};
+
+struct pcapng_packet {
+	uint32_t interface;			/* index in order of the interface blocks */
+	int64_t ts_ns;				/* since 1970, UTC */
+	uint32_t caplen, len;			/* bytes in data; bytes on the wire */
+	const uint8_t *data;
+	uint32_t flags;				/* epb_flags; 0: not written */
+};
+
+struct pcapng_stats {
+	uint32_t interface;
+	int64_t ts_ns, start_ns, end_ns;
+	int64_t received, dropped;		/* < 0: not known, not written. isb_ifrecv, isb_osdrop (dropped by the OS) */
+	const char *comment;			/* may be NULL */
+};
+
+struct pcapng_name {
+	const char *address;			/* 10.0.1.5 or fd00::5; anything else is skipped */
+	const char *name;
+};
+
+int pcapng_put_section(struct buf *b, const struct pcapng_section *s);
+int pcapng_put_interface(struct buf *b, const struct pcapng_interface *i);
+int pcapng_put_names(struct buf *b, const struct pcapng_name *names, size_t n);
+int pcapng_put_stats(struct buf *b, const struct pcapng_stats *s);
+size_t pcapng_packet_size(uint32_t caplen, uint32_t flags);
+/* Returns the bytes written, pcapng_packet_size(). */
+size_t pcapng_put_packet(void *out, const struct pcapng_packet *p);
+
+/* ---- reading ---- */
+
+enum pcapng_kind { PCAPNG_SECTION, PCAPNG_INTERFACE, PCAPNG_PACKET, PCAPNG_STATS, PCAPNG_NAMES, PCAPNG_OTHER };
+
+struct pcapng_block {
+	enum pcapng_kind kind;
+	uint32_t type;				/* as in the file */
+	uint64_t offset;			/* of the block in the file */
+	uint32_t size;				/* of the block */
+	/* valid until the next pcapng_next; texts are NUL-terminated copies of the reader */
+	struct pcapng_section section;
+	struct pcapng_interface interface;	/* of PCAPNG_INTERFACE */
+	struct pcapng_packet packet;		/* of PCAPNG_PACKET (enhanced and simple) */
+	struct pcapng_stats stats;
+};
+
+struct pcapng_reader;
+
+#define PCAPNG_E_END 1		/* a clean end of file */
+#define PCAPNG_E_CUT 2		/* the file ends inside a block; err says at which byte */
+
+/* Reads from fd (any kind: no seeking); fd stays the caller's. NULL is never returned. */
+struct pcapng_reader *pcapng_reader_new(int fd);
+void pcapng_reader_free(struct pcapng_reader *r);
+/* 0, PCAPNG_E_END, PCAPNG_E_CUT, -EINVAL damaged (err says where and how), or -errno of reading. */
+int pcapng_next(struct pcapng_reader *r, struct pcapng_block *out, struct err *err);
+
+struct pcapng_summary {
+	uint64_t whole;				/* bytes up to the end of the last whole block */
+	uint64_t packets;
+	int64_t first_ns, last_ns;		/* the least and the greatest timestamp; 0 without packets */
+	uint32_t interfaces;
+	uint16_t link_type;			/* of the first interface */
+	bool cut;				/* something stood behind `whole` */
+};
+
+/* Reads all of fd from its beginning. 0 or -errno; damage is not an error: it ends `whole`. */
+int pcapng_summarize(int fd, struct pcapng_summary *out, struct err *err);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * wire.h - what coordinator and agent say to each other: structs and their JSON
+ *
+ * docs/PROTOCOL.md shows the JSON; here is its meaning. Evolution: fields may be added, and
+ * a reader ignores what it does not know; a field never changes its meaning or unit; an
+ * unknown "version" is refused. Times in requests are relative milliseconds; times in answers
+ * are nanoseconds since 1970 by the agent's clock (0: has not happened).
+ *
+ * All strings of a decoded struct are owned by it (wire_*_release). Decoders check every
+ * bound below, and refuse with a sentence in err that names the field.
+ */
+#ifndef WIRE_H
+#define WIRE_H
+
+#include "digest.h"
+#include "err.h"
+#include "filter.h"
+#include "jx.h"
+#include "names.h"
+
+#define WIRE_TARGETS_MAX 512		/* of one capture on one node */
+#define WIRE_NETWORKS_MAX 64		/* of one target */
+#define WIRE_ADDRESSES_MAX 64		/* of one network */
+#define WIRE_INTERFACES_MAX 256		/* of one target */
+#define WIRE_FILES_MAX 4096		/* of one target */
+#define WIRE_HOSTS_MAX 8192		/* names for the name-resolution block */
+#define WIRE_NOTES_MAX 64
+#define WIRE_TEXT_MAX 1024		/* bytes of a name, a label */
+#define WIRE_BODY_MAX (4u << 20)	/* of a request */
+#define WIRE_CONTEXT_MAX (1u << 20)	/* of the coordinator's own object, as text */
+#define WIRE_SNAPLEN_MAX 262144
+#define WIRE_TOKEN_HEX 33		/* a capture's token: 32 digits and NUL */
+#define WIRE_DEADLINE_MAX_MS (24 * 3600 * 1000LL)
+
+enum wire_kind { WIRE_TASK, WIRE_CONTAINER, WIRE_HOST, WIRE_INGRESS, WIRE_NETWORK };
+enum wire_format { WIRE_PCAPNG, WIRE_PCAP };
+enum wire_state { WIRE_ARMED, WIRE_ENDED, WIRE_FAILED };	/* of one target */
+/* Why a target's capture ended; the texts are DESIGN section 5's. */
+enum wire_end {
+	WIRE_END_NONE, WIRE_END_DURATION, WIRE_END_BYTES, WIRE_END_PACKETS, WIRE_END_STOPPED,
+	WIRE_END_TASK_ENDED, WIRE_END_LEASE_EXPIRED, WIRE_END_DISK_FLOOR, WIRE_END_QUOTA,
+	WIRE_END_AGENT_LOST, WIRE_END_NODE_LOST, WIRE_END_ERROR,
+};
+
+const char *wire_kind_text(enum wire_kind k);
+const char *wire_end_text(enum wire_end e);	/* NULL for NONE */
+
+struct wire_network {
+	char *name, *id;
+	int64_t vni;				/* 0: not an overlay, or not known */
+	char **addresses;			/* "10.0.1.5/24" */
+	size_t n_addresses;
+};
+
+/* What the coordinator asks the agent to capture. */
+struct wire_wanted {
+	char *key;				/* unique in the request: ^[A-Za-z0-9._-]{1,128}$ */
+	enum wire_kind kind;
+	char *label;				/* "web.3.k7x2a9": into interface descriptions */
+	char *container_id, *task_id;		/* full ids */
+	struct wire_network *networks;
+	size_t n_networks;
+};
+
+struct wire_host {
+	char *address, *name;
+};
+
+struct wire_arm {
+	char id[NAMES_ID_MAX];
+	char *node_id, *node_name;		/* who is meant: another node refuses (409 wrong-node) */
+	bool attached;				/* then lease_ms counts */
+	int64_t lease_ms, deadline_ms;		/* the capture ends this long after arm, whatever happens */
+	char *filter, *interface;		/* NULL: everything, all interfaces */
+	uint32_t snaplen;
+	enum wire_format format;
+	int64_t max_bytes, max_packets;		/* per target, 0: none */
+	struct wire_wanted *targets;
+	size_t n_targets;
+	struct wire_host *hosts;		/* for the name-resolution block */
+	size_t n_hosts;
+	json_t *context;			/* the coordinator's own; the agent keeps it and gives it back; may be NULL */
+};
+
+struct wire_interface {
+	char *name;
+	int64_t index, mtu;
+	char *mac;				/* "02:42:…", NULL when it has none */
+	char *link_type;			/* "EN10MB", pcap's name */
+};
+
+struct wire_file {
+	char *name;				/* in the spool: ^[A-Za-z0-9_-][A-Za-z0-9._-]{0,126}$ */
+	int64_t bytes, packets, first_ns, last_ns;
+	char sha256[DIGEST_HEX];
+	int segment;				/* counted from 0 per target and suffix */
+	char *suffix;				/* "raw" for interfaces of another link type, NULL for the first */
+	bool recovered;				/* cut after its last whole block by a later life of the agent */
+};
+
+/* What happened to one target so far. */
+struct wire_target {
+	char *key;
+	enum wire_state state;
+	enum wire_end end;
+	char *error;				/* NULL: none */
+	char *container_id, *image;
+	int64_t started_ns, stopped_ns;
+	int64_t packets, bytes;			/* written */
+	int64_t received, dropped_kernel, dropped_agent, truncated;
+	struct wire_interface *interfaces;
+	size_t n_interfaces;
+	struct wire_file *files;		/* whole ones only */
+	size_t n_files;
+	char **notes;
+	size_t n_notes;
+};
+
+/* A capture on one node: the answer to arm, to GET and to stop; the report. */
+struct wire_report {
+	char id[NAMES_ID_MAX];
+	char token[WIRE_TOKEN_HEX];		/* in the answer to arm only, else "" */
+	char *node_id, *node_name, *version;
+	bool running, attached, fetched;	/* fetched: every file was read to its end */
+	int64_t armed_ns, now_ns, window_start_ns, window_stop_ns;	/* window: told by renew and stop; 0 */
+	char *dropped;				/* why and when the spool gave it up; NULL when it did not */
+	json_t *context;
+	struct wire_target *targets;
+	size_t n_targets;
+};
+
+/* Answer to /v1/info. */
+struct wire_info {
+	char *version, *hostname, *node_id, *node_address, *engine, *kernel;
+	int64_t api, spool_free, spool_size, spool_used, certificate_expires_ns;
+	int64_t captures_running, captures_unfetched;
+	bool netns_ok;				/* the netns directory shows nsfs files */
+	char *netns_note;			/* what is wrong with it, or NULL */
+};
+
+/* New references; never NULL. */
+json_t *wire_arm_encode(const struct wire_arm *a);
+json_t *wire_report_encode(const struct wire_report *r);
+json_t *wire_info_encode(const struct wire_info *i);
+json_t *wire_error_encode(const char *code, const char *message);
+
+/* 0 or -EINVAL with err; out is initialised whatever the result, and always released by the caller. */
+int wire_arm_decode(const json_t *j, struct wire_arm *out, struct err *err);
+int wire_report_decode(const json_t *j, struct wire_report *out, struct err *err);
+int wire_info_decode(const json_t *j, struct wire_info *out, struct err *err);
+/* "code: message" of {"error": {...}}, for people; def when it is none. Borrowed parts copied; free it. */
+char *wire_error_text(const char *body, size_t len, const char *def);
+
+void wire_arm_release(struct wire_arm *a);
+void wire_report_release(struct wire_report *r);
+void wire_info_release(struct wire_info *i);
+
+#endif

@@ -24,7 +24,7 @@ extern char buf_empty[1];
 
 int buf_add(struct buf *b, const void *p, size_t n);
 int buf_addf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
-/* text with control characters (and DEL, and bytes that are not UTF-8) as \xNN */
+/* text with control characters (C0, DEL, C1, bidi) and bytes that are not UTF-8 as \xNN */
 int buf_add_safe(struct buf *b, const char *text);
 void buf_reset(struct buf *b);
 void buf_release(struct buf *b);

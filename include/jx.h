@@ -15,10 +15,19 @@
 
 #define cleanup_json cleanup(jx_freep)
 
-/* New reference in *out. -EINVAL with err saying what and where ("what" names the source). */
+#define JX_SIZE_MAX (64u << 20)	/* bytes of a text to parse */
+
+/*
+ * New reference in *out; a lone string, number or null is a text too. -EINVAL (-EFBIG past
+ * JX_SIZE_MAX) with err saying what and where ("what" names the source), without a word of
+ * the text itself.
+ */
 int jx_parse(const char *text, size_t len, const char *what, json_t **out, struct err *err);
 
-/* Borrowed; NULL when absent. Path parts are split at '.', a leading '=' takes the rest literally. */
+/*
+ * Borrowed; NULL when absent. Path parts are split at '.', a leading '=' of a part takes the
+ * rest literally ("Spec.Labels.=com.docker.stack.namespace"); "" is root itself.
+ */
 json_t *jx_get(const json_t *root, const char *path);
 /* Borrowed text, or def. */
 const char *jx_str(const json_t *root, const char *path, const char *def);
@@ -32,7 +41,7 @@ size_t jx_len(const json_t *root, const char *path);
 json_t *jx_text(const char *s);
 /* An integer, or null when n is negative. */
 json_t *jx_count(int64_t n);
-/* Compact text, keys in insertion order; free it. */
+/* Compact text in ASCII (\uXXXX), keys in insertion order, "null" for NULL; free it. */
 char *jx_dump(const json_t *j);
 void jx_freep(json_t **j);
 

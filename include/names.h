@@ -24,8 +24,8 @@ char *names_clean(const char *s, size_t max);
 /*
  * A capture file: <host>-<target>-<stamp>[-NNN][-suffix].<ext>, e.g.
  * node1-web.3.k7x2a9-2026-11-23_14-39-05.pcapng. segment < 0: no number; suffix NULL: none.
- * host and target are cleaned and shortened so that the whole is at most 200 bytes and the
- * stamp and extension survive. Free it.
+ * All parts are cleaned. host and target are shortened so that the whole is at most 200 bytes
+ * and the stamp and extension survive, with their tails (slot, ids) kept. Free it.
  */
 struct names_file {
 	const char *host, *target;
@@ -35,7 +35,10 @@ struct names_file {
 };
 char *names_file(const struct names_file *f);
 
-/* The task's display name cut as in file names: "web.3.k7x2a9" from "web", 3 ("" slot: node id) and the task id. Free it. */
+/*
+ * The task's display name, ids cut to 6: "web.3.k7x2a9" from service, slot and task id; a global
+ * task (slot 0) is "web.<node id>.k7x2a9". For people: names_clean() it before any path. Free it.
+ */
 char *names_task(const char *service, int64_t slot, const char *node_id, const char *task_id);
 
 #endif

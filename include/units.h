@@ -4,6 +4,7 @@
  *
  * Durations: 30s 5m 1h 500ms (a bare number is refused). Sizes: 64k 100M 2G, powers of
  * 1024, a bare number is bytes. Times: RFC 3339 UTC with nanoseconds.
+ * One number and one unit; no sign, no fraction; 0 is a number like others, callers judge it.
  * The parsers return 0, -EINVAL (no such form) or -ERANGE, and write only on success.
  */
 #ifndef UNITS_H

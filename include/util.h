@@ -42,6 +42,8 @@ char *xstrdup(const char *s);
 char *xasprintf(const char *fmt, ...) PRINTF(1, 2);
 /* NULL-safe: xstrdup or NULL. */
 char *xstrdup_null(const char *s);
+/* For libraries that answer NULL when memory ends. */
+_Noreturn void util_out_of_memory(void);
 
 void util_freep(void *pp);
 void util_closep(int *fd);
@@ -79,14 +81,19 @@ int util_write_full(int fd, const void *p, size_t n);
 char *util_read_file(const char *path, size_t ceiling);
 /*
  * Writes dirfd/name so that it exists only when it is whole: hidden name, fsync, rename.
- * 0 or -errno.
+ * The name has no '/'; mode is set whatever the umask. 0 or -errno.
  */
 int util_write_file_at(int dirfd, const char *name, const void *p, size_t n, mode_t mode);
-/* rm -r of dirfd/name, never following links. 0 or -errno; a name that is not there is fine. */
+/*
+ * rm -r of dirfd/name, never following links. 0 or -errno, the first one, with the rest removed;
+ * a name that is not there is fine; -ELOOP past 64 levels.
+ */
 int util_remove_tree_at(int dirfd, const char *name);
 
 /* n random bytes as 2n lower-case hex digits and NUL. */
 void util_random_hex(char *out, size_t n);
 bool str_starts(const char *s, const char *prefix);
+/* Bytes (1-4) of the UTF-8 character that s begins with; 0, *cp_out untouched: none, or the end. */
+size_t str_utf8(const char *s, uint32_t *cp_out);
 
 #endif

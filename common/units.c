@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * units.c - numbers, durations, sizes and times as people write them
+ */
+#include "units.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
+
+static const struct unit durations[] = {
+	{ "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 3600 * 1000 }, { NULL, 0 },
+};
+
+static const struct unit sizes[] = {
+	{ "", 1 }, { "k", 1u << 10 }, { "K", 1u << 10 }, { "m", 1u << 20 }, { "M", 1u << 20 },
+	{ "g", 1u << 30 }, { "G", 1u << 30 }, { NULL, 0 },
+};
+
+/* Digits at *s, which moves behind them. Whether too large or not, all digits are consumed. */
+static int take_number(const char **s, uint64_t *out)
+{
+	const char *p = *s;
+	uint64_t n = 0;
+	int rc = 0;
+
+	for (; *p >= '0' && *p <= '9'; p++)
+		if (__builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n))
+			rc = -ERANGE;
+	if (p == *s)
+		return -EINVAL;
+
+	*s = p;
+	*out = n;
+	return rc;
+}
+
+static int parse_unit(const char *s, const struct unit *units, uint64_t max, uint64_t *out)
+{
+	uint64_t n = 0;
+	int rc;
+
+	if (!s)
+		return -EINVAL;
+	rc = take_number(&s, &n);
+	if (rc == -EINVAL)
+		return rc;
+
+	while (units->name && strcmp(units->name, s) != 0)
+		units++;
+	if (!units->name)
+		return -EINVAL;
+	if (rc < 0 || __builtin_mul_overflow(n, units->factor, &n) || n > max)
+		return -ERANGE;
+
+	*out = n;
+	return 0;
+}
+
+int units_parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out)
+{
+	static const struct unit bare[] = { { "", 1 }, { NULL, 0 } };
+	uint64_t n;
+	int rc = parse_unit(s, bare, max, &n);
+
+	if (rc < 0)
+		return rc;
+	if (n < min)
+		return -ERANGE;
+
+	*out = n;
+	return 0;
+}
+
+int units_parse_duration(const char *s, int64_t *ms_out)
+{
+	uint64_t ms;
+	int rc = parse_unit(s, durations, INT64_MAX / NS_PER_MS, &ms);
+
+	if (rc == 0)
+		*ms_out = (int64_t)ms;
+	return rc;
+}
+
+int units_parse_size(const char *s, uint64_t *bytes_out)
+{
+	return parse_unit(s, sizes, INT64_MAX, bytes_out);
+}
+
+/* n digits as a number; moves *s; -1 when they are not all digits. */
+static int take_digits(const char **s, int n)
+{
+	int value = 0;
+
+	for (; n > 0; n--, (*s)++) {
+		if (**s < '0' || **s > '9')
+			return -1;
+		value = value * 10 + (**s - '0');
+	}
+	return value;
+}
+
+/* "YYYY-MM-DDThh:mm:ss" with each field as it is written; *s moves behind it. */
+static bool take_stamp(const char **s, struct tm *tm)
+{
+	static const struct { char before; int digits; } form[] = {
+		{ 0, 4 }, { '-', 2 }, { '-', 2 }, { 'T', 2 }, { ':', 2 }, { ':', 2 },
+	};
+	int v[ARRAY_SIZE(form)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(form); i++) {
+		if (form[i].before && *(*s)++ != form[i].before)
+			return false;
+		v[i] = take_digits(s, form[i].digits);
+		if (v[i] < 0)
+			return false;
+	}
+
+	*tm = (struct tm){ .tm_year = v[0] - 1900, .tm_mon = v[1] - 1, .tm_mday = v[2],
+			   .tm_hour = v[3], .tm_min = v[4], .tm_sec = v[5] };
+	return true;
+}
+
+/* ".5" is 500000000; at most nine digits; nothing at all is 0, "." is wrong. */
+static int take_fraction(const char **s)
+{
+	int ns = 0, digits = 0;
+
+	if (**s != '.')
+		return 0;
+	for ((*s)++; digits < 9 && **s >= '0' && **s <= '9'; digits++)
+		ns = ns * 10 + (*(*s)++ - '0');
+	if (digits == 0)
+		return -1;
+	for (; digits < 9; digits++)
+		ns *= 10;
+	return ns;
+}
+
+int units_parse_time(const char *s, int64_t *ns_out)
+{
+	struct tm tm, same;
+	int64_t ns;
+	int fraction;
+	time_t t;
+
+	if (!s || !take_stamp(&s, &tm))
+		return -EINVAL;
+	fraction = take_fraction(&s);
+	if (fraction < 0 || strcmp(s, "Z") != 0)
+		return -EINVAL;
+
+	/* timegm makes 2 March of 30 February: a date that comes back changed is none */
+	same = tm;
+	t = timegm(&same);
+	if (same.tm_mon != tm.tm_mon || same.tm_mday != tm.tm_mday || same.tm_hour != tm.tm_hour ||
+	    same.tm_min != tm.tm_min || same.tm_sec != tm.tm_sec)
+		return -EINVAL;
+	if (__builtin_mul_overflow((int64_t)t, NS_PER_S, &ns) ||
+	    __builtin_add_overflow(ns, fraction, &ns))
+		return -ERANGE;
+
+	*ns_out = ns;
+	return 0;
+}
+
+/* The second and what is left over; the rest counts forward before 1970 too. */
+static int64_t split(int64_t ns, struct tm *tm)
+{
+	int64_t rest = ((ns % NS_PER_S) + NS_PER_S) % NS_PER_S;
+	time_t s = (time_t)(ns / NS_PER_S - (ns % NS_PER_S < 0));
+
+	gmtime_r(&s, tm);
+	return rest;
+}
+
+char *units_format_time(int64_t ns, char *out)
+{
+	struct tm tm;
+	int64_t rest = split(ns, &tm);
+	size_t n = strftime(out, UNITS_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+
+	snprintf(out + n, UNITS_TIME_MAX - n, ".%09lldZ", (long long)rest);
+	return out;
+}
+
+char *units_format_stamp(int64_t ns, char *out)
+{
+	struct tm tm;
+
+	split(ns, &tm);
+	strftime(out, UNITS_TIME_MAX, "%Y-%m-%d_%H-%M-%S", &tm);
+	return out;
+}
+
+char *units_format_size(uint64_t bytes, char *out)
+{
+	static const char prefixes[] = "KMGTPE";
+	double n = (double)bytes;
+	int i = -1;
+
+	if (bytes < 1024) {
+		snprintf(out, UNITS_TIME_MAX, "%llu B", (unsigned long long)bytes);
+		return out;
+	}
+	/* 1023.95 would be shown as 1024.0 */
+	for (; n >= 1023.95 || i < 0; i++)
+		n /= 1024;
+	snprintf(out, UNITS_TIME_MAX, "%.1f %ciB", n, prefixes[i]);
+	return out;
+}

@@ -19,6 +19,7 @@
 #include "jx.h"
 #include "names.h"
 
+#define WIRE_VERSION 1
 #define WIRE_TARGETS_MAX 512		/* of one capture on one node */
 #define WIRE_NETWORKS_MAX 64		/* of one target */
 #define WIRE_ADDRESSES_MAX 64		/* of one network */
@@ -32,6 +33,8 @@
 #define WIRE_SNAPLEN_MAX 262144
 #define WIRE_TOKEN_HEX 33		/* a capture's token: 32 digits and NUL */
 #define WIRE_DEADLINE_MAX_MS (24 * 3600 * 1000LL)
+#define WIRE_COUNT_MAX (1LL << 48)	/* packets, bytes: sums of many stay far from overflow */
+#define WIRE_TIME_MAX (1LL << 62)	/* nanoseconds: differences of two cannot overflow */
 
 enum wire_kind { WIRE_TASK, WIRE_CONTAINER, WIRE_HOST, WIRE_INGRESS, WIRE_NETWORK };
 enum wire_format { WIRE_PCAPNG, WIRE_PCAP };
@@ -47,7 +50,7 @@ const char *wire_kind_text(enum wire_kind k);
 const char *wire_end_text(enum wire_end e);	/* NULL for NONE */
 
 struct wire_network {
-	char *name, *id;
+	char *name, *id;			/* id NULL: not known */
 	int64_t vni;				/* 0: not an overlay, or not known */
 	char **addresses;			/* "10.0.1.5/24" */
 	size_t n_addresses;
@@ -55,10 +58,10 @@ struct wire_network {
 
 /* What the coordinator asks the agent to capture. */
 struct wire_wanted {
-	char *key;				/* unique in the request: ^[A-Za-z0-9._-]{1,128}$ */
+	char *key;			/* unique in the request: ^[A-Za-z0-9._-]{1,128}$ */
 	enum wire_kind kind;
-	char *label;				/* "web.3.k7x2a9": into interface descriptions */
-	char *container_id, *task_id;		/* full ids */
+	char *label;			/* "web.3.k7x2a9": into interface descriptions */
+	char *container_id, *task_id;	/* full ids; NULL: none. Tasks and containers have the first */
 	struct wire_network *networks;
 	size_t n_networks;
 };
@@ -69,10 +72,11 @@ struct wire_host {
 
 struct wire_arm {
 	char id[NAMES_ID_MAX];
-	char *node_id, *node_name;		/* who is meant: another node refuses (409 wrong-node) */
-	bool attached;				/* then lease_ms counts */
-	int64_t lease_ms, deadline_ms;		/* the capture ends this long after arm, whatever happens */
-	char *filter, *interface;		/* NULL: everything, all interfaces */
+	char *node_id, *node_name;	/* who is meant: another node refuses (409 wrong-node) */
+	bool attached;			/* then lease_ms counts */
+	int64_t lease_ms;
+	int64_t deadline_ms;		/* the capture ends this long after arm, whatever happens */
+	char *filter, *interface;	/* NULL: everything, all interfaces */
 	uint32_t snaplen;
 	enum wire_format format;
 	int64_t max_bytes, max_packets;		/* per target, 0: none */
@@ -80,7 +84,7 @@ struct wire_arm {
 	size_t n_targets;
 	struct wire_host *hosts;		/* for the name-resolution block */
 	size_t n_hosts;
-	json_t *context;			/* the coordinator's own; the agent keeps it and gives it back; may be NULL */
+	json_t *context;		/* the coordinator's own, kept and given back; may be NULL */
 };
 
 struct wire_interface {
@@ -91,12 +95,12 @@ struct wire_interface {
 };
 
 struct wire_file {
-	char *name;				/* in the spool: ^[A-Za-z0-9_-][A-Za-z0-9._-]{0,126}$ */
+	char *name;			/* in the spool: ^[A-Za-z0-9_-][A-Za-z0-9._-]{0,126}$ */
 	int64_t bytes, packets, first_ns, last_ns;
 	char sha256[DIGEST_HEX];
-	int segment;				/* counted from 0 per target and suffix */
-	char *suffix;				/* "raw" for interfaces of another link type, NULL for the first */
-	bool recovered;				/* cut after its last whole block by a later life of the agent */
+	int segment;			/* counted from 0 per target and suffix */
+	char *suffix;			/* "raw" for interfaces of another link type, NULL: the first */
+	bool recovered;			/* cut after its last whole block by a later life of the agent */
 };
 
 /* What happened to one target so far. */
@@ -105,7 +109,7 @@ struct wire_target {
 	enum wire_state state;
 	enum wire_end end;
 	char *error;				/* NULL: none */
-	char *container_id, *image;
+	char *container_id, *image;		/* NULL: none */
 	int64_t started_ns, stopped_ns;
 	int64_t packets, bytes;			/* written */
 	int64_t received, dropped_kernel, dropped_agent, truncated;
@@ -123,8 +127,9 @@ struct wire_report {
 	char token[WIRE_TOKEN_HEX];		/* in the answer to arm only, else "" */
 	char *node_id, *node_name, *version;
 	bool running, attached, fetched;	/* fetched: every file was read to its end */
-	int64_t armed_ns, now_ns, window_start_ns, window_stop_ns;	/* window: told by renew and stop; 0 */
-	char *dropped;				/* why and when the spool gave it up; NULL when it did not */
+	int64_t armed_ns, now_ns;
+	int64_t window_start_ns, window_stop_ns;	/* told by renew and stop; 0: not yet */
+	char *dropped;			/* why and when the spool gave it up; NULL when it did not */
 	json_t *context;
 	struct wire_target *targets;
 	size_t n_targets;
@@ -139,17 +144,30 @@ struct wire_info {
 	char *netns_note;			/* what is wrong with it, or NULL */
 };
 
-/* New references; never NULL. */
+/*
+ * New references; never NULL. Texts for people (labels, names, notes, error sentences) are cut
+ * to their bound, and notes past WIRE_NOTES_MAX left out, so that no answer is refused for them.
+ */
 json_t *wire_arm_encode(const struct wire_arm *a);
 json_t *wire_report_encode(const struct wire_report *r);
 json_t *wire_info_encode(const struct wire_info *i);
 json_t *wire_error_encode(const char *code, const char *message);
 
-/* 0 or -EINVAL with err; out is initialised whatever the result, and always released by the caller. */
+/* The request speaks another version of the protocol; err says which. Only wire_arm_decode. */
+#define WIRE_E_VERSION 1
+
+/*
+ * 0 or -EINVAL with err; out is initialised whatever the result, and always released by the
+ * caller. Absent optional fields are 0, NULL or "": only ids, errors, filter, interface, image,
+ * mac, suffix, dropped, netns_note and context can be NULL; every other text is at least "".
+ */
 int wire_arm_decode(const json_t *j, struct wire_arm *out, struct err *err);
 int wire_report_decode(const json_t *j, struct wire_report *out, struct err *err);
 int wire_info_decode(const json_t *j, struct wire_info *out, struct err *err);
-/* "code: message" of {"error": {...}}, for people; def when it is none. Borrowed parts copied; free it. */
+/*
+ * "code: message" of {"error": {...}}, for people (safe on a terminal); a copy of
+ * def, which may be NULL, when it is none. Free it.
+ */
 char *wire_error_text(const char *body, size_t len, const char *def);
 
 void wire_arm_release(struct wire_arm *a);

@@ -4,7 +4,7 @@
  *
  * One struct for all commands; options.c fills it from a table that says which command
  * takes which option, so that an option of another command, or of none, is refused with
- * "unknown option for 'rm'". Pure: no file, no network, no environment but what is passed.
+ * "'rm' has no option '--filter'". Pure: no file, no network, no environment.
  */
 #ifndef REQUEST_H
 #define REQUEST_H
@@ -16,8 +16,8 @@
 #define REQUEST_SELECTORS_MAX 256
 
 struct request {
-	const char *command;		/* "capture", ...: the row's name in main.c's table */
-	/* selectors, or the operand (an ID); borrowed from argv */
+	const char *command;		/* "capture", ...: the row's name in options.c's table */
+	/* services without their "service:", or the operand (an ID); borrowed from argv */
 	char *selectors[REQUEST_SELECTORS_MAX];
 	size_t n_selectors;
 
@@ -40,18 +40,21 @@ struct request {
 	/* deploy, undeploy, doctor */
 	const char *image;
 	const char *listen;		/* --listen ADDRESS; NULL: each node's advertise address */
-	uint16_t port;			/* --port */
+	uint16_t port;			/* --port; 0: not given */
 	bool rotate;
 };
 
 /*
- * argv[0] is the command. 0; -EINVAL with err (exit status 2); REQUEST_E_HELP: --help was
- * asked for and is to be printed to stdout. Duplicated single-valued options: the last wins.
+ * The whole of main's argv (options may be reordered to its front); global options may stand
+ * before the command too. 0; -EINVAL with err (exit status 2); or, to be printed to stdout,
+ * REQUEST_E_HELP (out->command is NULL for the program's own help) or REQUEST_E_VERSION.
+ * Duplicated single-valued options: the last wins. out is always released by the caller.
  */
 #define REQUEST_E_HELP 1
+#define REQUEST_E_VERSION 2
 int request_parse(int argc, char **argv, struct request *out, struct err *err);
 void request_release(struct request *r);
-/* The help of one command, from the same table. */
+/* The help of one command, or with NULL of the program, from the same tables. */
 void request_help(FILE *to, const char *command);
 
 #endif

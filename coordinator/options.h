@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * options.h - the two tables behind the command line: commands, and their options
+ *
+ * Help is a loop over them and so is parsing: what is not in the tables does not exist.
+ */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "request.h"
+
+/* Bits of option_row.commands. */
+enum {
+	OPT_CAPTURE = 1 << 0,
+	OPT_FETCH = 1 << 1,
+	OPT_RM = 1 << 2,
+	OPT_LS = 1 << 3,
+	OPT_DEPLOY = 1 << 4,
+	OPT_UNDEPLOY = 1 << 5,
+	OPT_DOCTOR = 1 << 6,
+	OPT_ALL = (1 << 7) - 1,
+};
+
+struct command_row {
+	const char *name, *shape, *sentence;
+	unsigned bit;
+	int min_operands, max_operands;
+	const char *operand;		/* what an operand is called in a complaint */
+};
+
+/* One option of some commands; a name may stand in several rows with different commands. */
+struct option_row {
+	const char *name;
+	char letter;			/* 0: none */
+	const char *arg;		/* NULL: takes none */
+	unsigned commands;
+	bool global;			/* listed apart, and allowed before the command */
+	int (*set)(struct request *r, const char *value, struct err *err);
+	const char *sentence;
+};
+
+extern const struct command_row options_commands[];
+extern const size_t options_n_commands;
+extern const struct option_row options_rows[];
+extern const size_t options_n_rows;
+
+/* NULL when there is none of that name. */
+const struct command_row *options_command(const char *name);
+
+#endif

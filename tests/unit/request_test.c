@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * request_test.c - argv in, request or one clear sentence out; help and table say the same
+ */
+#include "../../coordinator/request.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../coordinator/options.h"
+#include "version.h"
+
+#define ARGS_MAX 400
+#define ID "20261123T143905Z-3fa9c1"
+
+/* Splits at spaces; the words live as long as the next call. */
+static int parse(const char *line, struct request *r, struct err *err)
+{
+	static char text[8192];
+	char *argv[ARGS_MAX + 2] = { (char *)"swarmcap" }, *save = NULL;
+	int argc = 1;
+
+	*err = (struct err)ERR_INIT;
+	snprintf(text, sizeof(text), "%s", line);
+	for (char *w = strtok_r(text, " ", &save); w && argc < ARGS_MAX; w = strtok_r(NULL, " ", &save))
+		argv[argc++] = w;
+	return request_parse(argc, argv, r, err);
+}
+
+static void assert_refused(const char *line, const char *sentence)
+{
+	struct request r;
+	struct err err;
+	int rc = parse(line, &r, &err);
+
+	if (rc != -EINVAL || !strstr(err.text, sentence))
+		fail_msg("'%s': %d, \"%s\", wanted \"%s\"", line, rc, err.text, sentence);
+	request_release(&r);
+}
+
+static void defaults(void **state)
+{
+	struct request r;
+	struct err err;
+
+	assert_int_equal(parse("capture web", &r, &err), 0);
+	assert_string_equal(r.command, "capture");
+	assert_int_equal(r.n_selectors, 1);
+	assert_string_equal(r.selectors[0], "web");
+	assert_int_equal(r.snaplen, 262144);
+	assert_int_equal(r.duration_ms, 0);
+	assert_int_equal(r.max_bytes, 0);
+	assert_int_equal(r.max_packets, 0);
+	assert_int_equal(r.format, WIRE_PCAPNG);
+	assert_int_equal(r.verbosity, LOG_INFO);
+	assert_null(r.filter);
+	assert_null(r.output);
+	assert_false(r.json || r.force || r.dry_run);
+	request_release(&r);
+}
+
+static void everything(void **state)
+{
+	struct request r;
+	struct err err;
+
+	assert_int_equal(parse("-H unix:///s capture -f tcp -i eth0 -s 96 -d 1500ms --max-bytes 2M "
+			       "--max-packets=100 --format pcap -o x.zip --force --dry-run --json -v "
+			       "--credentials /c web service:db", &r, &err), 0);
+	assert_string_equal(r.engine_host, "unix:///s");
+	assert_string_equal(r.filter, "tcp");
+	assert_string_equal(r.interface, "eth0");
+	assert_int_equal(r.snaplen, 96);
+	assert_int_equal(r.duration_ms, 1500);
+	assert_int_equal(r.max_bytes, 2 << 20);
+	assert_int_equal(r.max_packets, 100);
+	assert_int_equal(r.format, WIRE_PCAP);
+	assert_string_equal(r.output, "x.zip");
+	assert_true(r.json && r.force && r.dry_run);
+	assert_int_equal(r.verbosity, LOG_DEBUG);
+	assert_string_equal(r.credentials, "/c");
+	assert_int_equal(r.n_selectors, 2);
+	assert_string_equal(r.selectors[1], "db");
+	request_release(&r);
+}
+
+static void last_wins_and_order_is_free(void **state)
+{
+	struct request r;
+	struct err err;
+
+	assert_int_equal(parse("capture -d 1s web -f tcp -d 2s -f udp", &r, &err), 0);
+	assert_int_equal(r.duration_ms, 2000);
+	assert_string_equal(r.filter, "udp");
+	assert_int_equal(r.n_selectors, 1);
+	request_release(&r);
+
+	assert_int_equal(parse("capture -- -odd", &r, &err), 0);
+	assert_string_equal(r.selectors[0], "-odd");
+	request_release(&r);
+}
+
+static void other_commands(void **state)
+{
+	struct request r;
+	struct err err;
+
+	assert_int_equal(parse("deploy --image a:1 --listen 10.0.0.1 --port 9999 --rotate --force", &r, &err), 0);
+	assert_string_equal(r.image, "a:1");
+	assert_string_equal(r.listen, "10.0.0.1");
+	assert_int_equal(r.port, 9999);
+	assert_true(r.rotate && r.force);
+	request_release(&r);
+
+	assert_int_equal(parse("fetch -o d/ " ID, &r, &err), 0);
+	assert_string_equal(r.selectors[0], ID);
+	request_release(&r);
+
+	assert_int_equal(parse("ls", &r, &err), 0);
+	request_release(&r);
+	assert_int_equal(parse("doctor --json", &r, &err), 0);
+	request_release(&r);
+}
+
+static void bad_values(void **state)
+{
+	assert_refused("capture web -d 0s", "--duration '0s': shorter than 1ms");
+	assert_refused("capture web -d 30", "--duration '30': not a time");
+	assert_refused("capture web -d -1s", "--duration '-1s': not a time");
+	assert_refused("capture web -d 25h", "--duration '25h': longer than 24h");
+	assert_refused("capture web -s 0", "--snaplen '0'");
+	assert_refused("capture web -s 262145", "--snaplen '262145'");
+	assert_refused("capture web -s 1x", "--snaplen '1x'");
+	assert_refused("capture web --max-bytes 0", "--max-bytes '0'");
+	assert_refused("capture web --max-bytes 1Q", "--max-bytes '1Q': not a size");
+	assert_refused("capture web --max-packets 0", "--max-packets '0'");
+	assert_refused("capture web --format ng", "--format 'ng': known are pcapng and pcap");
+	assert_refused("capture web -o x.rar", "--output 'x.rar'");
+	assert_refused("capture web -i a/b", "--interface 'a/b'");
+	assert_refused("capture web -i longerthanfifteen", "--interface 'longerthanfifteen': longer than");
+	assert_refused("deploy --port 0", "--port '0'");
+	assert_refused("deploy --port 65536", "--port '65536'");
+	assert_refused("deploy --listen node1", "--listen 'node1'");
+	assert_refused("deploy --listen 0.0.0.0", "--listen '0.0.0.0'");
+}
+
+static void bad_operands(void **state)
+{
+	assert_refused("capture", "capture: a service is needed");
+	assert_refused("capture stack:shop", "cannot select 'stack:shop'");
+	assert_refused("capture ingress", "cannot select 'ingress'");
+	assert_refused("capture service:", "'service:' is not the name of a service");
+	assert_refused("fetch", "fetch: a capture id is needed");
+	assert_refused("fetch " ID " " ID, "fetch: unexpected '" ID "'");
+	assert_refused("fetch ../../etc/passwd", "'../../etc/passwd' is not a capture id");
+	assert_refused("rm 20261123T143905Z-3FA9C1", "is not a capture id");
+	assert_refused("doctor node1", "doctor: unexpected 'node1'");
+}
+
+static void too_many_selectors(void **state)
+{
+	char line[8 + 2 * (REQUEST_SELECTORS_MAX + 1) + 1] = "capture";
+
+	for (int i = 0; i < REQUEST_SELECTORS_MAX + 1; i++)
+		strcat(line, " a");
+	assert_refused(line, "capture: more than 256 selectors");
+}
+
+static void unknown_options(void **state)
+{
+	assert_refused("capture web --merge", "'capture' has no option '--merge' (see 'swarmcap capture --help')");
+	assert_refused("capture web --rotate-bytes=5M", "'capture' has no option '--rotate-bytes'");
+	assert_refused("capture web --no-follow", "'capture' has no option '--no-follow'");
+	assert_refused("capture web --route ssh", "'capture' has no option '--route'");
+	assert_refused("capture web -c x", "'capture' has no option '-c'");
+	assert_refused("rm --filter tcp " ID, "'rm' has no option '--filter'");
+	assert_refused("--filter tcp capture web", "'swarmcap' has no option '--filter' (see 'swarmcap --help')");
+	assert_refused("capture web --duration", "option '--duration' needs a value");
+	assert_refused("capture web -d", "option '-d' needs a value");
+	assert_refused("capture web --force=yes", "option '--force' takes no value");
+	assert_refused("capture web -q -v", "-q and -v contradict each other");
+	assert_refused("live web", "no command 'live' (see 'swarmcap --help')");
+	assert_refused("", "a command is needed");
+}
+
+static void help_and_version(void **state)
+{
+	struct request r;
+	struct err err;
+
+	assert_int_equal(parse("--help", &r, &err), REQUEST_E_HELP);
+	assert_null(r.command);
+	assert_int_equal(parse("--version", &r, &err), REQUEST_E_VERSION);
+	for (size_t i = 0; i < options_n_commands; i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "%s --help", options_commands[i].name);
+		assert_int_equal(parse(line, &r, &err), REQUEST_E_HELP);
+		assert_string_equal(r.command, options_commands[i].name);
+	}
+}
+
+static char *help_text(const char *command)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *to = open_memstream(&text, &n);
+
+	request_help(to, command);
+	fclose(to);
+	return text;
+}
+
+/* Is "--name" a word that begins an entry of the help? */
+static bool help_has(const char *help, const char *name)
+{
+	char word[64];
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(word, sizeof(word), "--%s%s", name, i ? "\n" : " ");
+		if (strstr(help, word))
+			return true;
+	}
+	return false;
+}
+
+static void every_option_is_in_help(void **state)
+{
+	for (size_t c = 0; c < options_n_commands; c++) {
+		char *help = help_text(options_commands[c].name);
+
+		for (size_t i = 0; i < options_n_rows; i++) {
+			bool takes = options_rows[i].commands & options_commands[c].bit;
+
+			if (takes && !help_has(help, options_rows[i].name))
+				fail_msg("help of %s lacks --%s", options_commands[c].name, options_rows[i].name);
+		}
+		free(help);
+	}
+}
+
+/* And the reverse: whatever help shows as an option is one that parsing knows. */
+static void help_shows_nothing_else(void **state)
+{
+	for (size_t c = 0; c < options_n_commands; c++) {
+		char *help = help_text(options_commands[c].name), *save = NULL;
+
+		for (char *l = strtok_r(help, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+			char *name = strstr(l, "--");
+			bool known = false;
+
+			if (strncmp(l, "  ", 2) || !name)
+				continue;
+			name += 2;
+			name[strcspn(name, " ")] = 0;
+			for (size_t i = 0; i < options_n_rows; i++)
+				known |= options_rows[i].commands & options_commands[c].bit &&
+					 !strcmp(options_rows[i].name, name);
+			if (!known && strcmp(name, "help"))
+				fail_msg("help of %s shows --%s", options_commands[c].name, name);
+		}
+		free(help);
+	}
+}
+
+static void program_help_lists_commands(void **state)
+{
+	char *help = help_text(NULL);
+
+	for (size_t c = 0; c < options_n_commands; c++)
+		assert_non_null(strstr(help, options_commands[c].name));
+	assert_non_null(strstr(help, "--version"));
+	free(help);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(everything),
+		cmocka_unit_test(last_wins_and_order_is_free),
+		cmocka_unit_test(other_commands),
+		cmocka_unit_test(bad_values),
+		cmocka_unit_test(bad_operands),
+		cmocka_unit_test(too_many_selectors),
+		cmocka_unit_test(unknown_options),
+		cmocka_unit_test(help_and_version),
+		cmocka_unit_test(every_option_is_in_help),
+		cmocka_unit_test(help_shows_nothing_else),
+		cmocka_unit_test(program_help_lists_commands),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -27,6 +27,8 @@ struct http_endpoint {
 	const char *ca_file, *cert_file, *key_file, *server_name;
 	long connect_timeout_ms;	/* TCP and TLS handshake; 0: 5000 */
 	long timeout_ms;		/* of a whole call; 0: 30000 */
+	long stall_timeout_ms;		/* of a fetch that crawls; 0: 15000 */
+	volatile bool *cancel;		/* of calls; may be NULL; true: they end with -ECANCELED within a second */
 };
 
 struct http_reply {
@@ -39,6 +41,8 @@ struct http_reply {
 #define HTTP_REPLY_INIT { 0, BUF_INIT(HTTP_BODY_MAX), "", "" }
 #define cleanup_http_reply cleanup(http_reply_release)
 
+void http_reply_release(struct http_reply *r);
+
 struct http;
 
 /* The strings are copied. 0 or -errno. Call curl_global_init early, in main. */
@@ -48,7 +52,8 @@ void http_free(struct http *h);
 /*
  * One request; body (JSON) may be NULL. Fills reply whatever the status. Errors of the
  * transport: -ECONNREFUSED nobody listens, -ENOENT no such socket, -EACCES no permission on
- * it, -ETIMEDOUT, -EPROTO TLS or HTTP went wrong (err tells), -EFBIG, -ECONNRESET, -EIO.
+ * it, -EHOSTUNREACH, -ENETUNREACH, -ETIMEDOUT, -EPROTO TLS or HTTP went wrong (err tells),
+ * -EFBIG past the ceiling of reply->body, -ECONNRESET, -EIO.
  */
 int http_call(struct http *h, const char *method, const char *path, const char *body,
 	      struct http_reply *reply, struct err *err);
@@ -61,8 +66,9 @@ typedef int http_sink(void *arg, const void *p, size_t n);
 /*
  * GET path from byte `from` on (a Range header when from > 0) into sink; memory stays flat.
  * Bytes of a status other than 200/206 are not given to the sink but stand in reply->body
- * (up to 64 KiB). Ends by -ETIMEDOUT when under 1 byte/s arrives for 15 s. cancel may be
- * NULL; when it becomes true the transfer ends with -ECANCELED.
+ * (cut at 64 KiB). There is no limit to the whole time; -ETIMEDOUT when under 1 byte/s arrives
+ * for stall_timeout_ms. cancel may be NULL; when it becomes true the transfer ends with -ECANCELED
+ * within a second or so.
  */
 int http_fetch(struct http *h, const char *path, uint64_t from, http_sink *sink, void *arg,
 	       volatile bool *cancel, struct http_reply *reply, struct err *err);

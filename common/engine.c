@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * engine.c - the Docker Engine's API: one connection, version negotiated
+ *
+ * Where the engine is follows the docker CLI (-H, DOCKER_HOST, DOCKER_CONTEXT). What this does
+ * not know yet (contexts, TLS, ssh) is refused: talking to another engine than the docker
+ * command beside us would capture the wrong cluster without a word.
+ */
+#include "engine.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "http.h"
+#include "units.h"
+
+#define VERSION_MIN 1041		/* major * 1000 + minor */
+#define VERSION_MAX 1044
+#define DEFAULT_SOCKET "/var/run/docker.sock"
+#define DEFAULT_PORT 2375
+#define MESSAGE_MAX 1000		/* bytes of the engine's own words that are shown */
+#define QUERY_MAX (1u << 20)
+
+struct engine {
+	struct http *http;
+	char *host;
+	char version[16], swarm[32];
+};
+
+/* ---- where it is ---- */
+
+static const char *environment(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value ? value : "";
+}
+
+static int choose_host(const char *host, const char **out, struct err *err)
+{
+	const char *context = environment("DOCKER_CONTEXT");
+
+	if (!host || !*host)
+		host = environment("DOCKER_HOST");
+	if (!*host && *context && strcmp(context, "default") != 0)
+		return err_set(err, -EPROTONOSUPPORT,
+			       "docker contexts are not supported yet: set DOCKER_HOST or use -H");
+
+	*out = *host ? host : ENGINE_DEFAULT_HOST;
+	return 0;
+}
+
+/* "[fd00::1]:2375" or "name:2375", the port may be absent; *text is cut up for the host's name. */
+static int split_address(char *text, struct http_endpoint *at)
+{
+	char *end = text + strcspn(text, ":");
+	uint64_t port = DEFAULT_PORT;
+
+	if (*text == '[') {
+		end = strchr(++text, ']');
+		if (!end)
+			return -EINVAL;
+		*end++ = '\0';
+	}
+	if (*end == ':' && units_parse_u64(end + 1, 1, UINT16_MAX, &port) < 0)
+		return -EINVAL;
+	if (*end != ':' && *end != '\0')
+		return -EINVAL;
+
+	*end = '\0';
+	at->host = text;
+	at->port = (uint16_t)port;
+	return *text && !strpbrk(text, "/@?# ") ? 0 : -EINVAL;
+}
+
+static int tcp_endpoint(const char *host, char *text, struct http_endpoint *at, struct err *err)
+{
+	if (*environment("DOCKER_TLS_VERIFY") || *environment("DOCKER_TLS"))
+		return err_set(err, -EPROTONOSUPPORT, "TLS to Docker is not supported yet (%s): run "
+			       "swarmcap on a manager, with its socket", host);
+	if (split_address(text, at) < 0)
+		return err_set(err, -EPROTONOSUPPORT, "cannot understand '%s': a Docker host is "
+			       "unix:///path or tcp://address:port", host);
+	return 0;
+}
+
+/* text: scratch for the strings of the endpoint, a copy of the host without its scheme. */
+static int find_endpoint(const char *host, char **text, struct http_endpoint *at, struct err *err)
+{
+	if (str_starts(host, "unix://")) {
+		at->unix_path = host[7] ? host + 7 : DEFAULT_SOCKET;
+		return 0;
+	}
+	if (str_starts(host, "ssh://"))
+		return err_set(err, -EPROTONOSUPPORT, "ssh:// is not supported yet (%s): run swarmcap "
+			       "on a manager, with its socket", host);
+	if (!str_starts(host, "tcp://") && (strstr(host, "://") || *host == '/'))
+		return err_set(err, -EPROTONOSUPPORT, "cannot understand '%s': a Docker host is "
+			       "unix:///path or tcp://address:port", host);
+
+	*text = xstrdup(str_starts(host, "tcp://") ? host + 6 : host);
+	return tcp_endpoint(host, *text, at, err);
+}
+
+/* ---- its version ---- */
+
+/* "1.41" as 1041, 0 for anything else. */
+static int version_number(const char *text)
+{
+	unsigned int major, minor;
+	char rest;
+
+	if (!isdigit((unsigned char)*text))
+		return 0;
+	if (sscanf(text, "%3u.%3u%c", &major, &minor, &rest) != 2)
+		return 0;
+	return (int)(major * 1000 + minor);
+}
+
+static int negotiate(struct engine *e, const char *offered, struct err *err)
+{
+	const char *wanted = environment("DOCKER_API_VERSION");
+	int version = version_number(offered);
+
+	wanted += *wanted == 'v';
+	if (*wanted && !version_number(wanted))
+		return err_set(err, -EINVAL, "DOCKER_API_VERSION is no version: '%s'", wanted);
+	if (*wanted) {
+		snprintf(e->version, sizeof(e->version), "%s", wanted);
+		return 0;
+	}
+
+	if (!version)
+		return err_set(err, -EPROTO, "what answers at %s is not Docker: it does not say its API "
+			       "version", e->host);
+	if (version < VERSION_MIN)
+		return err_set(err, -EPROTONOSUPPORT, "Docker at %s is too old: its API ends at %s, "
+			       "1.41 is needed (Docker 20.10)", e->host, offered);
+	if (version > VERSION_MAX)
+		version = VERSION_MAX;
+	snprintf(e->version, sizeof(e->version), "%d.%d", version / 1000, version % 1000);
+	return 0;
+}
+
+static int ping_failed(const struct engine *e, int rc, const struct err *why, struct err *err)
+{
+	const char *host = e->host;
+
+	if (rc == -ENOENT)
+		return err_set(err, rc, "cannot reach Docker at %s: no such socket; is Docker running? "
+			       "(or name another with -H)", host);
+	if (rc == -EACCES)
+		return err_set(err, rc, "cannot reach Docker at %s: permission denied; run as root or "
+			       "join the group docker", host);
+	if (rc == -ECONNREFUSED)
+		return err_set(err, rc, "cannot reach Docker at %s: nobody listens there; is Docker "
+			       "running? (or name another with -H)", host);
+	return err_set(err, rc, "cannot reach Docker at %s: %s", host, why->text);
+}
+
+static int ping(struct engine *e, struct err *err)
+{
+	cleanup_http_reply struct http_reply reply = HTTP_REPLY_INIT;
+	struct err why = ERR_INIT;
+	int rc = http_call(e->http, "GET", "/_ping", NULL, &reply, &why);
+
+	if (rc == 0 && reply.status != 200) {
+		engine_decode_error(reply.status, reply.body.data, reply.body.len, &why);
+		rc = -EIO;
+	}
+	if (rc < 0)
+		return ping_failed(e, rc, &why, err);
+
+	memcpy(e->swarm, reply.swarm, sizeof(e->swarm));
+	return negotiate(e, reply.api_version, err);
+}
+
+int engine_open(struct engine **out, const char *host, struct err *err)
+{
+	struct http_endpoint at = { 0 };
+	cleanup_free char *text = NULL;
+	struct engine *e;
+	int rc = choose_host(host, &host, err);
+
+	if (rc == 0)
+		rc = find_endpoint(host, &text, &at, err);
+	if (rc < 0)
+		return rc;
+
+	e = xcalloc(1, sizeof(*e));
+	e->host = xstrdup(host);
+	rc = http_new(&e->http, &at, err);
+	if (rc == 0)
+		rc = ping(e, err);
+	if (rc < 0) {
+		engine_close(e);
+		return rc;
+	}
+	*out = e;
+	return 0;
+}
+
+void engine_close(struct engine *e)
+{
+	if (!e)
+		return;
+	http_free(e->http);
+	free(e->host);
+	free(e);
+}
+
+const char *engine_swarm_state(const struct engine *e)
+{
+	return e->swarm;
+}
+
+const char *engine_version(const struct engine *e)
+{
+	return e->version;
+}
+
+const char *engine_host(const struct engine *e)
+{
+	return e->host;
+}
+
+/* ---- calls ---- */
+
+static void add_message(const char *body, size_t len, struct buf *out)
+{
+	cleanup_json json_t *j = NULL;
+	cleanup_free char *text = NULL;
+	const char *message;
+
+	if (jx_parse(body, len, "the answer", &j, NULL) < 0)
+		return;
+	message = jx_str(j, "message", "");
+	text = strndup(message, MESSAGE_MAX);
+	if (text)
+		buf_add_safe(out, text);
+}
+
+int engine_decode_error(long status, const char *body, size_t len, struct err *err)
+{
+	cleanup_buf struct buf message = BUF_INIT(4 * MESSAGE_MAX);
+
+	add_message(body, len, &message);
+	if (!message.len)
+		buf_addf(&message, "status %ld", status);
+	err_set(err, status == 401 || status == 403 ? -EACCES : -EIO, "Docker answered: %s",
+		message.data);
+
+	if (status == 404)
+		return ENGINE_E_NOT_FOUND;
+	if (status == 400 && strstr(message.data, " is ambiguous ("))
+		return ENGINE_E_AMBIGUOUS;
+	if (status == 503)
+		return ENGINE_E_NOT_MANAGER;
+	if (status == 409)
+		return ENGINE_E_CONFLICT;
+	return status == 401 || status == 403 ? -EACCES : -EIO;
+}
+
+static int decode_reply(const struct http_reply *reply, json_t **out, struct err *err)
+{
+	if (reply->status < 200 || reply->status > 299)
+		return engine_decode_error(reply->status, reply->body.data, reply->body.len, err);
+	if (!out)
+		return 0;
+	if (reply->body.len == 0) {
+		*out = json_null();
+		return 0;
+	}
+	return jx_parse(reply->body.data, reply->body.len, "Docker's answer", out, err);
+}
+
+int engine_send(struct engine *e, const char *method, const char *path, const json_t *body,
+		json_t **out, struct err *err)
+{
+	cleanup_http_reply struct http_reply reply = HTTP_REPLY_INIT;
+	cleanup_free char *versioned = xasprintf("/v%s%s", e->version, path);
+	cleanup_free char *text = body ? jx_dump(body) : NULL;
+	struct err why = ERR_INIT;
+	int rc = http_call(e->http, method, versioned, text, &reply, &why);
+
+	if (rc < 0)
+		return err_set(err, rc, "lost Docker at %s: %s", e->host, why.text);
+	return decode_reply(&reply, out, err);
+}
+
+int engine_get(struct engine *e, const char *path, json_t **out, struct err *err)
+{
+	return engine_send(e, "GET", path, NULL, out, err);
+}
+
+/* ---- texts of URLs ---- */
+
+char *engine_escape(const char *segment)
+{
+	struct buf b = BUF_INIT(3 * QUERY_MAX);
+
+	for (const char *s = segment; *s; s++) {
+		if (isalnum((unsigned char)*s) || strchr("-_.~", *s))
+			buf_add(&b, s, 1);
+		else
+			buf_addf(&b, "%%%02X", (unsigned char)*s);
+	}
+	return buf_take(&b);
+}
+
+static void add_filter(json_t *filters, const char *key, const char *value)
+{
+	json_t *values = json_object_get(filters, key);
+
+	if (!values) {
+		values = json_array();
+		json_object_set_new(filters, key, values);
+	}
+	json_array_append_new(values, jx_text(value));
+}
+
+char *engine_filters(const char *key, const char *value, ...)
+{
+	cleanup_json json_t *filters = json_object();
+	cleanup_free char *text = NULL, *escaped = NULL;
+	va_list ap;
+
+	va_start(ap, value);
+	while (key && value) {
+		add_filter(filters, key, value);
+		key = va_arg(ap, const char *);
+		value = key ? va_arg(ap, const char *) : NULL;
+	}
+	va_end(ap);
+
+	text = jx_dump(filters);
+	escaped = engine_escape(text);
+	return xasprintf("filters=%s", escaped);
+}

@@ -4,7 +4,14 @@
  *
  * manifest_make turns plan, request, cluster and the fleet's outcomes into the JSON of
  * DESIGN section 5, and decides the names of files in the archive and the exit status.
- * Nothing that was asked for is absent: each target of the plan is in "targets" or "missing".
+ * Nothing that was asked for is absent: each target of the plan is in "targets" or "missing",
+ * and a recorded file that could not be fetched is in "missing" beside its target.
+ *
+ * Clocks: started and stopped are corrected to the coordinator's clock; first and last of a
+ * file are the packets' own timestamps, as tshark shows them, by the node's clock.
+ *
+ * Of fleet_node this reads plan, report (when has_report), reason, err, fetch_err, clock,
+ * version and fetched: entry i is the report's i-th file, counted through its targets.
  */
 #ifndef MANIFEST_H
 #define MANIFEST_H
@@ -17,7 +24,7 @@ struct manifest_input {
 	const struct cluster *cluster;
 	const struct fleet_node *nodes;
 	size_t n_nodes;
-	int64_t start_ns, stop_ns, arm_spread_ns;
+	int64_t start_ns, stop_ns, arm_spread_ns;	/* 0 where it is not known; spread < 0: not known */
 };
 
 /* One file of the archive: where it lies in the staging folder, and what it is called. */
@@ -35,7 +42,10 @@ struct manifest {
 	bool partial;			/* something missing, or an end that exit status 3 is for */
 	size_t n_targets, n_missing;
 	int64_t packets, bytes, dropped;
+	int64_t stop_ns;		/* of the window: the modification time of all files in the archive */
 };
+
+#define MANIFEST_INIT { 0 }
 
 void manifest_make(const struct manifest_input *in, struct manifest *out);
 void manifest_release(struct manifest *m);

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * manifest.c - the account of the whole capture
+ *
+ * Each node of the plan is walked once. What its agent reported last, and which of the files in
+ * that report were fetched, decide for each target between "targets" and "missing"
+ * (manifest_target.c). Names of files are given on the way (manifest_files.c), and the exit
+ * status follows from what was written here: partial is true when "missing" has an entry or a
+ * target ended in a way that its user did not ask for.
+ */
+#include "manifest_parts.h"
+
+#include <string.h>
+
+#include "buf.h"
+#include "units.h"
+#include "version.h"
+
+json_t *manifest_time(int64_t ns)
+{
+	char text[UNITS_TIME_MAX];
+
+	return ns ? json_string(units_format_time(ns, text)) : json_null();
+}
+
+int64_t manifest_sum(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+void manifest_add_missing(struct manifest_work *w, const struct manifest_gap *gap)
+{
+	json_array_append_new(w->missing,
+			      json_pack("{s:o, s:o, s:o, s:o, s:s, s:o}",
+					"what", jx_text(gap->what),
+					"node", jx_text(gap->node),
+					"from", manifest_time(gap->from_ns),
+					"to", manifest_time(gap->to_ns),
+					"reason", gap->reason,
+					"error", jx_text(gap->error)));
+}
+
+/* 0 is "no limit" in a request and null here. */
+static json_t *limit(int64_t n)
+{
+	return jx_count(n ? n : -1);
+}
+
+static json_t *make_capture(const struct manifest_input *in)
+{
+	const struct request *r = in->request;
+	json_t *selectors = json_array();
+
+	for (size_t i = 0; i < r->n_selectors; i++)
+		json_array_append_new(selectors, jx_text(r->selectors[i]));
+
+	return json_pack("{s:s, s:o, s:o, s:I, s:s, s:{s:o, s:o, s:o}, s:b, s:n}",
+			 "id", in->plan->id,
+			 "selectors", selectors,
+			 "filter", jx_text(r->filter),
+			 "snaplen", (json_int_t)r->snaplen,
+			 "format", r->format == WIRE_PCAP ? "pcap" : "pcapng",
+			 "limits",
+			 "duration_ms", limit(r->duration_ms),
+			 "max_bytes", limit(r->max_bytes),
+			 "max_packets", limit(r->max_packets),
+			 "follow", 0,
+			 "merged");
+}
+
+static json_t *make_window(const struct manifest_input *in)
+{
+	return json_pack("{s:o, s:o, s:o}",
+			 "start", manifest_time(in->start_ns),
+			 "stop", manifest_time(in->stop_ns),
+			 "arm_spread_ns", jx_count(in->arm_spread_ns));
+}
+
+static json_t *node_notes(const struct fleet_node *n)
+{
+	json_t *notes = json_array();
+
+	if (n->has_report && n->err.code)
+		json_array_append_new(notes, jx_text(n->err.text));
+	if (n->has_report && !n->clock.probes)
+		json_array_append_new(notes, json_string("the clock was not compared: times are the node's own"));
+	return notes;
+}
+
+static json_t *make_node(const struct fleet_node *n)
+{
+	const struct plan_node *p = n->plan;
+	bool clock = n->clock.probes > 0;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "id", jx_text(p->id),
+			 "name", jx_text(p->name),
+			 "address", jx_text(p->address),
+			 "route", jx_text(p->route),
+			 "version", jx_text(n->version),
+			 "clock_offset_ns", clock ? json_integer(n->clock.offset_ns) : json_null(),
+			 "clock_error_ns", clock ? json_integer(n->clock.error_ns) : json_null(),
+			 "notes", node_notes(n));
+}
+
+/* What could not be captured was partly known before anything began: tasks on dead nodes, say. */
+static void add_planned_missing(struct manifest_work *w)
+{
+	const struct missing_list *l = &w->in->plan->missing;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct missing *m = &l->items[i];
+
+		manifest_add_missing(w, &(struct manifest_gap){
+			.what = m->what, .node = m->node, .reason = m->reason, .error = m->error,
+			.from_ns = m->from_ns, .to_ns = m->to_ns,
+		});
+	}
+}
+
+static json_t *add_nodes(struct manifest_work *w)
+{
+	json_t *nodes = json_array();
+
+	for (size_t i = 0; i < w->in->n_nodes; i++) {
+		const struct fleet_node *n = &w->in->nodes[i];
+
+		json_array_append_new(nodes, make_node(n));
+		for (size_t t = 0; t < n->plan->n_targets; t++)
+			manifest_add_target(w, n, &n->plan->targets[t]);
+	}
+	return nodes;
+}
+
+static json_t *make_notes(const struct plan *p)
+{
+	json_t *notes = json_array();
+
+	for (size_t i = 0; i < p->n_notes; i++)
+		json_array_append_new(notes, jx_text(p->notes[i]));
+	return notes;
+}
+
+void manifest_make(const struct manifest_input *in, struct manifest *out)
+{
+	cleanup_json json_t *names = json_object();
+	struct manifest_work w = {
+		.in = in, .out = out, .targets = json_array(), .missing = json_array(), .names = names,
+	};
+	json_t *nodes;
+
+	*out = (struct manifest)MANIFEST_INIT;
+	out->stop_ns = in->stop_ns;
+	add_planned_missing(&w);
+	nodes = add_nodes(&w);
+
+	out->n_targets = json_array_size(w.targets);
+	out->n_missing = json_array_size(w.missing);
+	out->partial = out->partial || out->n_missing > 0;
+	out->hosts = manifest_hosts(in->plan);
+	out->json = json_pack("{s:i, s:s, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o}",
+			      "schema", 1,
+			      "program", "swarmcap " SWARMCAP_VERSION,
+			      "capture", make_capture(in),
+			      "cluster",
+			      "id", jx_text(in->cluster->id),
+			      "manager", jx_text(in->cluster->self_name),
+			      "window", make_window(in),
+			      "nodes", nodes,
+			      "targets", w.targets,
+			      "missing", w.missing,
+			      "notes", make_notes(in->plan));
+}
+
+void manifest_release(struct manifest *m)
+{
+	for (size_t i = 0; i < m->n_files; i++) {
+		free(m->files[i].staged);
+		free(m->files[i].name);
+	}
+	free(m->files);
+	free(m->hosts);
+	json_decref(m->json);
+	*m = (struct manifest)MANIFEST_INIT;
+}

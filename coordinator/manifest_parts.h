@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * manifest_parts.h - what the manifest's own files share; of no use to others
+ */
+#ifndef MANIFEST_PARTS_H
+#define MANIFEST_PARTS_H
+
+#include "manifest.h"
+
+/* The work in progress: two arrays that grow, and the result with its files and sums. */
+struct manifest_work {
+	const struct manifest_input *in;
+	struct manifest *out;
+	json_t *targets, *missing;
+	json_t *names;			/* of files given so far: an object used as a set */
+};
+
+/* Why something is not here, for "missing"; all borrowed. */
+struct manifest_gap {
+	const char *what, *node, *reason, *error;
+	int64_t from_ns, to_ns;		/* 0: null */
+};
+
+void manifest_add_missing(struct manifest_work *w, const struct manifest_gap *gap);
+/* RFC 3339, or null for 0. New reference. */
+json_t *manifest_time(int64_t ns);
+/* a + b, INT64_MAX where that is too much: the numbers come from agents. */
+int64_t manifest_sum(int64_t a, int64_t b);
+
+/* manifest_target.c: one target becomes an entry, or missing, or an entry with missing files. */
+void manifest_add_target(struct manifest_work *w, const struct fleet_node *n, const struct target *t);
+
+/* manifest_files.c: names a fetched file, adds it to out->files; its entry. New reference. */
+json_t *manifest_add_file(struct manifest_work *w, const struct fleet_node *n, const struct target *t,
+			  const struct wire_target *report, size_t file, const char *staged);
+/* The text of the hosts file. Free it. */
+char *manifest_hosts(const struct plan *p);
+
+#endif

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * manifest_test.c - the account of a capture: golden file, missing, names, exit status
+ *
+ * The golden file is tests/unit/data/manifest.json; UPDATE_GOLDEN=1 in the environment writes it
+ * anew, to be looked at before it is committed.
+ */
+#include "../../coordinator/manifest.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define GOLDEN "tests/unit/data/manifest.json"
+#define START 1795444745120334551LL	/* 2026-11-23T14:39:05.120334551Z */
+#define STOP (START + 30 * NS_PER_S)
+#define SHA "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+static char *web_addresses[] = { (char *)"10.0.1.5/24" };
+static struct wire_network web_networks[] = {
+	{ (char *)"app", (char *)"net1", 4097, web_addresses, 1 },
+	{ (char *)"bridge", (char *)"net2", 0, NULL, 0 },
+};
+static struct wire_interface web_interfaces[] = {
+	{ (char *)"eth0", 12, 1450, (char *)"02:42:0a:00:01:05", (char *)"EN10MB" },
+	{ (char *)"lo", 1, 65536, NULL, (char *)"EN10MB" },
+};
+
+#define TARGET(k, t, i) { \
+	.kind = WIRE_TASK, .key = (char *)(k), .service = (char *)"web", .task = (char *)(t), \
+	.task_id = (char *)"k7x2a9", .container_id = (char *)"c0ffee", .image = (char *)"nginx:1", \
+	.slot = (i), .networks = web_networks, .n_networks = 2 }
+
+#define FILE_OF(n, s, x) { \
+	.name = (char *)(n), .bytes = 1000, .packets = 10, .first_ns = START + 1, .last_ns = STOP - 1, \
+	.sha256 = SHA, .segment = (s), .suffix = (char *)(x) }
+
+/* A capture with a bit of everything; every test changes what it is about. */
+struct world {
+	struct target targets1[2], targets2[2], targets3[1], targets4[1];
+	struct plan_node plan_nodes[4];
+	struct wire_host hosts[4];
+	struct missing missing[1];
+	char *notes[1];
+	struct plan plan;
+	struct request request;
+	struct cluster cluster;
+	struct wire_file files1[1], files2[4];
+	char *notes_of_target[1];
+	struct wire_target reports1[2], reports2[2], reports4[1];
+	char *fetched1[5];
+	struct fleet_node nodes[4];
+	struct manifest_input in;
+};
+
+static void make_plan(struct world *w)
+{
+	w->targets1[0] = (struct target)TARGET("web.1.k7x2a9", "web.1", 1);
+	w->targets1[1] = (struct target)TARGET("web.2.aaaaaa", "web.2", 2);
+	w->targets2[0] = (struct target)TARGET("web.3.bbbbbb", "web.3", 3);
+	w->targets2[1] = (struct target)TARGET("web.4.cccccc", "web.4", 4);
+	w->targets3[0] = (struct target)TARGET("web.n3.dddddd", "web.n3", 0);
+	w->targets4[0] = (struct target)TARGET("web.5.eeeeee", "web.5", 5);
+
+	for (int i = 0; i < 4; i++) {
+		static const char *names[] = { "node1", "node2", "node3", "node4" };
+		static const char *addresses[] = { "10.99.0.11", "10.99.0.12", "10.99.0.13", "10.99.0.14" };
+
+		w->plan_nodes[i] = (struct plan_node){
+			.id = (char *)names[i], .name = (char *)names[i], .address = (char *)addresses[i],
+			.file_host = (char *)names[i], .route = "agent", .n_targets = i < 2 ? 2 : 1,
+		};
+	}
+	w->plan_nodes[0].targets = w->targets1;
+	w->plan_nodes[1].targets = w->targets2;
+	w->plan_nodes[2].targets = w->targets3;
+	w->plan_nodes[3].targets = w->targets4;
+
+	w->hosts[0] = (struct wire_host){ (char *)"10.0.1.10", (char *)"web.2.aaaaaa" };
+	w->hosts[1] = (struct wire_host){ (char *)"fd00::5", (char *)"web.1.k7x2a9" };
+	w->hosts[2] = (struct wire_host){ (char *)"10.0.1.9", (char *)"web.1.k7x2a9" };
+	w->hosts[3] = w->hosts[0];
+	w->missing[0] = (struct missing){
+		.what = (char *)"task web.6", .node = (char *)"node5", .reason = (char *)"node-down",
+		.error = (char *)"node node5 is down", .from_ns = START,
+	};
+	w->notes[0] = (char *)"service db has no running task";
+	w->plan = (struct plan){
+		.id = "20261123T143905Z-3fa9c1", .nodes = w->plan_nodes, .n_nodes = 4,
+		.missing = { w->missing, 1 }, .notes = w->notes, .n_notes = 1, .hosts = w->hosts, .n_hosts = 4,
+	};
+}
+
+static void make_reports(struct world *w)
+{
+	const struct wire_target ended = {
+		.state = WIRE_ENDED, .end = WIRE_END_DURATION, .container_id = (char *)"c0ffee",
+		.started_ns = START - 2000, .stopped_ns = STOP, .packets = 10, .bytes = 1000, .received = 10,
+		.interfaces = web_interfaces, .n_interfaces = 2,
+	};
+
+	w->files1[0] = (struct wire_file)FILE_OF("0-000.pcapng", 0, NULL);
+	w->files2[0] = (struct wire_file)FILE_OF("1-000.pcapng", 0, NULL);
+	w->files2[1] = (struct wire_file)FILE_OF("1-001.pcapng", 1, NULL);
+	w->files2[2] = (struct wire_file)FILE_OF("1-000-raw.pcapng", 0, "raw");
+	w->files2[3] = (struct wire_file)FILE_OF("1-002.pcapng", 2, NULL);
+	w->files2[1].recovered = true;
+	w->files2[2].packets = 0;
+	w->reports1[0] = w->reports1[1] = ended;
+	w->reports1[0].key = (char *)"web.1.k7x2a9";
+	w->reports1[0].files = w->files1;
+	w->reports1[0].n_files = 1;
+	w->reports1[1].key = (char *)"web.2.aaaaaa";
+	w->reports1[1].end = WIRE_END_TASK_ENDED;
+	w->reports1[1].dropped_kernel = 7;
+	w->reports1[1].files = w->files2;
+	w->reports1[1].n_files = 4;
+	w->notes_of_target[0] = (char *)"interface eth1 went away";
+	w->reports1[1].notes = w->notes_of_target;
+	w->reports1[1].n_notes = 1;
+	w->reports2[0] = (struct wire_target){
+		.key = (char *)"web.3.bbbbbb", .state = WIRE_FAILED, .end = WIRE_END_ERROR,
+		.error = (char *)"cannot enter the namespace of web.3: propagation is broken",
+	};
+	w->reports4[0] = (struct wire_target){ .key = (char *)"web.5.eeeeee", .state = WIRE_ARMED };
+}
+
+static void make_nodes(struct world *w)
+{
+	static const char *fetched[] = { "0-0-000.pcapng", "0-1-000.pcapng", "0-1-001.pcapng", "0-1-000-raw.pcapng" };
+
+	for (int i = 0; i < 4; i++)
+		w->nodes[i] = (struct fleet_node){
+			.plan = &w->plan_nodes[i], .has_report = i != 2, .version = (char *)(i != 2 ? "0.1.0" : NULL),
+			.clock = { -1000, 88000, 5 }, .armed = i != 2,
+		};
+	for (int i = 0; i < 4; i++)
+		w->fetched1[i] = (char *)fetched[i];
+	w->nodes[0].report.targets = w->reports1;
+	w->nodes[0].report.n_targets = 2;
+	w->nodes[0].fetched = w->fetched1;
+	w->nodes[0].n_fetched = 5;
+	err_set(&w->nodes[0].fetch_err, -5, "cannot fetch 1-002.pcapng: the digest does not match");
+	w->nodes[1].report.targets = w->reports2;
+	w->nodes[1].report.n_targets = 1;
+	w->nodes[2].clock.probes = 0;
+	w->nodes[2].reason = "agent-missing";
+	err_set(&w->nodes[2].err, -111, "no agent answers at 10.99.0.13:9473");
+	w->nodes[3].report.targets = w->reports4;
+	w->nodes[3].report.n_targets = 1;
+	w->nodes[3].clock.probes = 0;
+	w->nodes[3].reason = "node-lost";
+	err_set(&w->nodes[3].err, -110, "no answer from 10.99.0.14:9473 within 5 s");
+}
+
+static int setup(void **state)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+
+	make_plan(w);
+	make_reports(w);
+	make_nodes(w);
+	w->request = (struct request){
+		.command = "capture", .selectors = { (char *)"web" }, .n_selectors = 1,
+		.filter = (char *)"tcp port 80", .snaplen = 262144, .duration_ms = 30000,
+	};
+	w->cluster = (struct cluster){ .id = (char *)"swarm1", .self_name = (char *)"node1" };
+	w->in = (struct manifest_input){
+		.plan = &w->plan, .request = &w->request, .cluster = &w->cluster, .nodes = w->nodes, .n_nodes = 4,
+		.start_ns = START, .stop_ns = STOP, .arm_spread_ns = 8100000,
+	};
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+/* Only node1 with its first target, which went well. */
+static void all_well(struct world *w)
+{
+	w->plan.missing.n = 0;
+	w->plan.n_notes = 0;
+	w->in.n_nodes = w->plan.n_nodes = 1;
+	w->plan_nodes[0].n_targets = 1;
+	w->nodes[0].report.n_targets = 1;
+}
+
+static const json_t *entry(const struct manifest *m, const char *list, size_t i)
+{
+	return json_array_get(jx_get(m->json, list), i);
+}
+
+static void test_golden(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+	cleanup_free char *text = NULL, *want = NULL;
+
+	manifest_make(&w->in, &m);
+	text = json_dumps(m.json, JSON_INDENT(2));
+	assert_non_null(text);
+	if (getenv("UPDATE_GOLDEN"))
+		assert_int_equal(json_dump_file(m.json, GOLDEN, JSON_INDENT(2)), 0);
+	want = util_read_file(GOLDEN, 1 << 20);
+	assert_non_null(want);
+	assert_string_equal(text, want);
+	manifest_release(&m);
+}
+
+static void test_nothing_is_absent(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+
+	manifest_make(&w->in, &m);
+	assert_int_equal(m.n_targets, 2);
+	/* web.6 by the plan, one file of web.2, web.3, web.4, web.n3, web.5 */
+	assert_int_equal(m.n_missing, 6);
+	assert_true(m.partial);
+	assert_int_equal(m.n_files, 4);
+	assert_int_equal(m.packets, 20);
+	assert_int_equal(m.dropped, 7);
+	assert_int_equal(m.bytes, 4000);
+	assert_int_equal(m.stop_ns, STOP);
+	manifest_release(&m);
+}
+
+static void test_all_well_is_whole(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+
+	all_well(w);
+	manifest_make(&w->in, &m);
+	assert_false(m.partial);
+	assert_int_equal(m.n_missing, 0);
+	assert_int_equal(m.n_targets, 1);
+	assert_string_equal(m.files[0].name, "node1-web.1.k7x2a9-2026-11-23_14-39-05.pcapng");
+	assert_string_equal(m.files[0].staged, "0-0-000.pcapng");
+	assert_string_equal(m.files[0].sha256, SHA);
+	manifest_release(&m);
+}
+
+static void test_ends_that_are_partial(void **state)
+{
+	static const struct { enum wire_end end; bool partial; } rows[] = {
+		{ WIRE_END_DURATION, false }, { WIRE_END_BYTES, false }, { WIRE_END_PACKETS, false },
+		{ WIRE_END_STOPPED, false }, { WIRE_END_TASK_ENDED, false }, { WIRE_END_LEASE_EXPIRED, true },
+		{ WIRE_END_DISK_FLOOR, true }, { WIRE_END_QUOTA, true }, { WIRE_END_AGENT_LOST, true },
+		{ WIRE_END_NODE_LOST, true }, { WIRE_END_ERROR, true },
+	};
+	struct world *w = *state;
+
+	all_well(w);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct manifest m;
+
+		w->reports1[0].end = rows[i].end;
+		manifest_make(&w->in, &m);
+		assert_int_equal(m.partial, rows[i].partial);
+		assert_int_equal(m.n_missing, 0);
+		assert_string_equal(jx_str(entry(&m, "targets", 0), "end", ""), wire_end_text(rows[i].end));
+		manifest_release(&m);
+	}
+}
+
+/* A node that fell silent, whose first segment was here already */
+static void test_lost_with_some_files(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+
+	all_well(w);
+	w->reports1[0].state = WIRE_ARMED;
+	w->reports1[0].end = WIRE_END_NONE;
+	w->reports1[0].stopped_ns = 0;
+	w->nodes[0].reason = "node-lost";
+	manifest_make(&w->in, &m);
+	assert_int_equal(m.n_targets, 1);
+	assert_int_equal(m.n_missing, 1);
+	assert_string_equal(jx_str(entry(&m, "targets", 0), "end", ""), "node-lost");
+	assert_true(json_is_null(jx_get(entry(&m, "targets", 0), "stopped")));
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "reason", ""), "node-lost");
+	assert_true(m.partial);
+	manifest_release(&m);
+}
+
+static void test_dropped_by_the_spool(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+
+	all_well(w);
+	w->nodes[0].report.dropped = (char *)"quota: dropped to make room";
+	w->nodes[0].n_fetched = 0;
+	manifest_make(&w->in, &m);
+	assert_int_equal(m.n_files, 0);
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "reason", ""), "dropped");
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "error", ""), "quota: dropped to make room");
+	manifest_release(&m);
+}
+
+static void test_times_are_corrected(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+	const json_t *t;
+
+	all_well(w);
+	w->nodes[0].clock.offset_ns = NS_PER_S;
+	w->reports1[0].started_ns = START + NS_PER_S;
+	manifest_make(&w->in, &m);
+	t = entry(&m, "targets", 0);
+	assert_string_equal(jx_str(t, "started", ""), "2026-11-23T14:39:05.120334551Z");
+	assert_string_equal(jx_str(t, "stopped", ""), "2026-11-23T14:39:34.120334551Z");
+	/* the packets' own times stay as they are in the file */
+	assert_string_equal(jx_str(json_array_get(jx_get(t, "files"), 0), "first", ""),
+			    "2026-11-23T14:39:05.120334552Z");
+	manifest_release(&m);
+}
+
+static void test_names(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+
+	w->request.format = WIRE_PCAP;
+	manifest_make(&w->in, &m);
+	assert_string_equal(m.files[0].name, "node1-web.1.k7x2a9-2026-11-23_14-39-05.pcap");
+	assert_string_equal(m.files[1].name, "node1-web.2.aaaaaa-2026-11-23_14-39-05-000.pcap");
+	assert_string_equal(m.files[2].name, "node1-web.2.aaaaaa-2026-11-23_14-39-05-001.pcap");
+	assert_string_equal(m.files[3].name, "node1-web.2.aaaaaa-2026-11-23_14-39-05-raw.pcap");
+	manifest_release(&m);
+}
+
+/* An agent that numbers two segments alike, and a name as long as they get */
+static void test_names_are_unique(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+	char host[301];
+
+	memset(host, 'h', 300);
+	host[300] = '\0';
+	w->plan_nodes[0].file_host = host;
+	w->files2[1].segment = 0;
+	w->files2[3].segment = 0;
+	w->fetched1[4] = (char *)"0-1-002.pcapng";
+	manifest_make(&w->in, &m);
+	assert_int_equal(m.n_files, 5);
+	for (size_t i = 0; i < m.n_files; i++) {
+		assert_true(strlen(m.files[i].name) <= 200);
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(m.files[i].name, m.files[j].name);
+	}
+	assert_non_null(strstr(m.files[2].name, "_2.pcapng"));
+	assert_non_null(strstr(m.files[4].name, "_3.pcapng"));
+	manifest_release(&m);
+}
+
+static void test_hosts(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+
+	manifest_make(&w->in, &m);
+	assert_string_equal(m.hosts, "10.0.1.9\tweb.1.k7x2a9\n10.0.1.10\tweb.2.aaaaaa\nfd00::5\tweb.1.k7x2a9\n");
+	manifest_release(&m);
+}
+
+static void test_hostile_names(void **state)
+{
+	static char evil[] = "a\033[2J\"\n../\xff";
+	struct world *w = *state;
+	struct manifest m;
+	cleanup_free char *text = NULL;
+
+	w->plan_nodes[0].name = w->plan_nodes[0].file_host = evil;
+	w->targets1[0].task = w->targets1[0].service = evil;
+	w->nodes[2].err.code = 0;
+	err_reset(&w->nodes[2].err);
+	err_set(&w->nodes[2].err, -1, "%s", evil);
+	w->hosts[0].name = evil;
+	w->hosts[1].address = evil;
+	w->files2[2].suffix = evil;
+	w->in.plan = &w->plan;
+	manifest_make(&w->in, &m);
+	text = json_dumps(m.json, 0);
+	assert_non_null(text);
+	assert_null(strchr(text, '\033'));
+	assert_null(strstr(text, "a\033"));
+	assert_null(strchr(text, '\xff'));
+	assert_null(strchr(m.hosts, '\033'));
+	for (size_t i = 0; i < m.n_files; i++)
+		assert_int_equal(strspn(m.files[i].name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					"0123456789._-"), strlen(m.files[i].name));
+	manifest_release(&m);
+}
+
+/* Numbers of a lying agent do not overflow */
+static void test_sums_are_capped(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+
+	w->reports1[0].packets = w->reports1[1].packets = INT64_MAX;
+	w->reports1[0].started_ns = INT64_MAX;
+	manifest_make(&w->in, &m);
+	assert_true(m.packets == INT64_MAX);
+	manifest_release(&m);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_golden), T(test_nothing_is_absent), T(test_all_well_is_whole),
+		T(test_ends_that_are_partial), T(test_lost_with_some_files), T(test_dropped_by_the_spool),
+		T(test_times_are_corrected), T(test_names), T(test_names_are_unique), T(test_hosts),
+		T(test_hostile_names), T(test_sums_are_capped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

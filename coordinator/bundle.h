@@ -10,6 +10,9 @@
  *	bundle_staging(b)			descriptor of the staging folder
  *	bundle_commit(b, &manifest, err)	writes manifest.json, SHA256SUMS, hosts, files; rename
  *	bundle_free(b)				without commit: staging is removed, nothing is left
+ *
+ * Staged files lie in the staging folder itself, under names that do not begin with '.'.
+ * After bundle_commit, whatever its result, only bundle_free may follow.
  */
 #ifndef BUNDLE_H
 #define BUNDLE_H
@@ -22,10 +25,16 @@ struct bundle;
 const char *bundle_check_name(const char *output);
 /* "web-20261123T143905Z-3fa9c1.tar.zst": first selector cleaned, +N for more. Free it. */
 char *bundle_default_name(char *const *selectors, size_t n, const char *id);
-/* -EEXIST: the output exists and force is false; -EACCES, -ENOENT, -EROFS, -ENOSPC ... */
+/*
+ * -EEXIST: the output exists and force is false, or it is a folder that no capture is in
+ * (force replaces none but a capture's or an empty one); -EINVAL: bundle_check_name;
+ * -EISDIR: force, and a folder stands where an archive is wanted, -ENOTDIR: the reverse;
+ * -EACCES, -ENOENT, -EROFS, -ENOSPC ... of making the staging folder.
+ */
 int bundle_open(struct bundle **out, const char *output, bool force, struct err *err);
 int bundle_staging(const struct bundle *b);
 const char *bundle_output(const struct bundle *b);
+/* -ENOSPC: the disk is full; -EEXIST: the output came into being meanwhile (without force); else -errno. */
 int bundle_commit(struct bundle *b, const struct manifest *m, struct err *err);
 void bundle_free(struct bundle *b);
 

@@ -86,7 +86,7 @@ static size_t plain_run(const char *s, size_t *bad)
 int buf_add_safe(struct buf *b, const char *text)
 {
 	size_t before = b->len, run, bad;
-	int rc = reserve(b, 0);
+	int rc = 0;
 
 	while (rc == 0 && *text) {
 		run = plain_run(text, &bad);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * units_test.c - numbers, durations, sizes, times
+ */
+#include "units.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_u64(void **state)
+{
+	uint64_t n = 77;
+
+	assert_int_equal(units_parse_u64("65535", 1, 65535, &n), 0);
+	assert_int_equal(n, 65535);
+	assert_int_equal(units_parse_u64("65536", 1, 65535, &n), -ERANGE);
+	assert_int_equal(units_parse_u64("0", 1, 65535, &n), -ERANGE);
+	assert_int_equal(units_parse_u64("99999999999999999999", 0, UINT64_MAX, &n), -ERANGE);
+	assert_int_equal(units_parse_u64("99999999999999999999x", 0, UINT64_MAX, &n), -EINVAL);
+	assert_int_equal(units_parse_u64("", 0, 9, &n), -EINVAL);
+	assert_int_equal(units_parse_u64("-1", 0, 9, &n), -EINVAL);
+	assert_int_equal(units_parse_u64("+1", 0, 9, &n), -EINVAL);
+	assert_int_equal(units_parse_u64(" 1", 0, 9, &n), -EINVAL);
+	assert_int_equal(units_parse_u64("0x1", 0, 9, &n), -EINVAL);
+	assert_int_equal(units_parse_u64(NULL, 0, 9, &n), -EINVAL);
+	assert_int_equal(n, 65535);
+	assert_int_equal(units_parse_u64("18446744073709551615", 0, UINT64_MAX, &n), 0);
+	assert_true(n == UINT64_MAX);
+}
+
+static void test_duration(void **state)
+{
+	static const struct { const char *s; int rc; int64_t ms; } cases[] = {
+		{ "30s", 0, 30000 }, { "5m", 0, 300000 }, { "1h", 0, 3600000 }, { "500ms", 0, 500 },
+		{ "0s", 0, 0 }, { "30", -EINVAL, 0 }, { "s", -EINVAL, 0 }, { "1.5s", -EINVAL, 0 },
+		{ "-1s", -EINVAL, 0 }, { "1h30m", -EINVAL, 0 }, { "1d", -EINVAL, 0 },
+		{ "1 s", -EINVAL, 0 }, { "1S", -EINVAL, 0 }, { "", -EINVAL, 0 },
+		{ "9223372036854775807h", -ERANGE, 0 }, { "99999999999999999999s", -ERANGE, 0 },
+		{ "9223372036855ms", -ERANGE, 0 }, { "9223372036854ms", 0, 9223372036854 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int64_t ms = 0;
+
+		assert_int_equal(units_parse_duration(cases[i].s, &ms), cases[i].rc);
+		assert_int_equal(ms, cases[i].ms);
+	}
+}
+
+static void test_size(void **state)
+{
+	static const struct { const char *s; int rc; uint64_t bytes; } cases[] = {
+		{ "64k", 0, 65536 }, { "100M", 0, 104857600 }, { "2G", 0, 2147483648 }, { "2g", 0, 2147483648 },
+		{ "812", 0, 812 }, { "0", 0, 0 }, { "1T", -EINVAL, 0 }, { "1kB", -EINVAL, 0 },
+		{ "k", -EINVAL, 0 }, { "1.5M", -EINVAL, 0 }, { "8589934591G", 0, 9223372035781033984 },
+		{ "8589934592G", -ERANGE, 0 }, { "99999999999G", -ERANGE, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		uint64_t bytes = 0;
+
+		assert_int_equal(units_parse_size(cases[i].s, &bytes), cases[i].rc);
+		assert_int_equal(bytes, cases[i].bytes);
+	}
+}
+
+static void test_time(void **state)
+{
+	static const char *const bad[] = {
+		"", "2026-11-23", "2026-11-23T14:39:05", "2026-11-23T14:39:05.Z",
+		"2026-11-23T14:39:05.1203345511Z", "2026-11-23T14:39:05Zx", "2026-02-30T00:00:00Z",
+		"2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-11-23T24:00:00Z",
+		"2026-11-23T14:60:00Z", "2026-11-23T14:39:60Z", "2026-11-23 14:39:05Z",
+		"2026-11-23T14:39:05+01:00", "26-11-23T14:39:05Z", "-026-11-23T14:39:05Z",
+	};
+	int64_t ns = 5;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(units_parse_time(bad[i], &ns), -EINVAL);
+	assert_int_equal(units_parse_time(NULL, &ns), -EINVAL);
+	assert_int_equal(units_parse_time("0001-01-01T00:00:00Z", &ns), -ERANGE);
+	assert_int_equal(units_parse_time("2300-01-01T00:00:00Z", &ns), -ERANGE);
+	assert_int_equal(ns, 5);
+
+	assert_int_equal(units_parse_time("2026-11-23T14:39:05.120334551Z", &ns), 0);
+	assert_int_equal(ns, 1795444745120334551);
+	assert_int_equal(units_parse_time("2024-02-29T00:00:00.5Z", &ns), 0);
+	assert_int_equal(ns, 1709164800500000000);
+	assert_int_equal(units_parse_time("1970-01-01T00:00:00Z", &ns), 0);
+	assert_int_equal(ns, 0);
+}
+
+static void test_format(void **state)
+{
+	char out[UNITS_TIME_MAX];
+	int64_t ns;
+
+	assert_string_equal(units_format_time(1795444745120334551, out),
+			    "2026-11-23T14:39:05.120334551Z");
+	assert_string_equal(units_format_stamp(1795444745120334551, out), "2026-11-23_14-39-05");
+	assert_string_equal(units_format_time(-1, out), "1969-12-31T23:59:59.999999999Z");
+	assert_int_equal(units_parse_time(out, &ns), 0);
+	assert_int_equal(ns, -1);
+	assert_string_equal(units_format_time(INT64_MIN, out), "1677-09-21T00:12:43.145224192Z");
+	assert_string_equal(units_format_time(INT64_MAX, out), "2262-04-11T23:47:16.854775807Z");
+}
+
+static void test_format_size(void **state)
+{
+	char out[UNITS_TIME_MAX];
+
+	assert_string_equal(units_format_size(0, out), "0 B");
+	assert_string_equal(units_format_size(1023, out), "1023 B");
+	assert_string_equal(units_format_size(1024, out), "1.0 KiB");
+	assert_string_equal(units_format_size(12897485, out), "12.3 MiB");
+	assert_string_equal(units_format_size((1 << 20) - 1, out), "1.0 MiB");
+	assert_string_equal(units_format_size(UINT64_MAX, out), "16.0 EiB");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_u64),
+		cmocka_unit_test(test_duration),
+		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_format_size),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -14,11 +14,22 @@
 
 #define FILTER_MAX 16384	/* bytes of an expression, resolved or not */
 
-/* Compiles for Ethernet (link type 1), snaplen 262144. -EINVAL with pcap's words in err. */
+/*
+ * Compiles for Ethernet (link type 1), snaplen 262144. -EINVAL with pcap's words in err.
+ * Looks nothing up: names are taken for granted, and only the form is judged. Names that are
+ * refused whatever they mean (networks, stations, gateways) are refused here already.
+ */
 int filter_check(const char *expr, struct err *err);
-/* *out: the same expression with numbers for names; free it. -ENOENT: a name has no address. */
+/*
+ * *out: the same expression with numbers for names; free it. Checks the form before any
+ * look-up (-EINVAL as above). -ENOENT: a name has no number that fits. What came out is still
+ * to be checked: its numbers may be a contradiction that no packet fulfils.
+ */
 int filter_resolve(const char *expr, char **out, struct err *err);
-/* True when a word is left that libpcap would look up (host, network, port or protocol name). */
+/*
+ * True when a word is left that libpcap would look up (host, network, port or protocol name),
+ * and for what is longer than FILTER_MAX.
+ */
 bool filter_has_names(const char *expr);
 
 #endif

@@ -78,8 +78,10 @@ static int split_address(char *text, struct http_endpoint *at)
 static int tcp_endpoint(const char *host, char *text, struct http_endpoint *at, struct err *err)
 {
 	if (*environment("DOCKER_TLS_VERIFY") || *environment("DOCKER_TLS"))
-		return err_set(err, -EPROTONOSUPPORT, "TLS to Docker is not supported yet (%s): run "
-			       "swarmcap on a manager, with its socket", host);
+		return err_set(err, -EPROTONOSUPPORT,
+			       "TLS to Docker is not supported yet (%s): run "
+			       "swarmcap on a manager, with its socket",
+			       host);
 	if (split_address(text, at) < 0)
 		return err_set(err, -EPROTONOSUPPORT, "cannot understand '%s': a Docker host is "
 			       "unix:///path or tcp://address:port", host);
@@ -94,8 +96,10 @@ static int find_endpoint(const char *host, char **text, struct http_endpoint *at
 		return 0;
 	}
 	if (str_starts(host, "ssh://"))
-		return err_set(err, -EPROTONOSUPPORT, "ssh:// is not supported yet (%s): run swarmcap "
-			       "on a manager, with its socket", host);
+		return err_set(err, -EPROTONOSUPPORT,
+			       "ssh:// is not supported yet (%s): run swarmcap "
+			       "on a manager, with its socket",
+			       host);
 	if (!str_starts(host, "tcp://") && (strstr(host, "://") || *host == '/'))
 		return err_set(err, -EPROTONOSUPPORT, "cannot understand '%s': a Docker host is "
 			       "unix:///path or tcp://address:port", host);
@@ -133,11 +137,15 @@ static int negotiate(struct engine *e, const char *offered, struct err *err)
 	}
 
 	if (!version)
-		return err_set(err, -EPROTO, "what answers at %s is not Docker: it does not say its API "
-			       "version", e->host);
+		return err_set(err, -EPROTO,
+			       "what answers at %s is not Docker: it does not say its API "
+			       "version",
+			       e->host);
 	if (version < VERSION_MIN)
-		return err_set(err, -EPROTONOSUPPORT, "Docker at %s is too old: its API ends at %s, "
-			       "1.41 is needed (Docker 20.10)", e->host, offered);
+		return err_set(err, -EPROTONOSUPPORT,
+			       "Docker at %s is too old: its API ends at %s, "
+			       "1.41 is needed (Docker 20.10)",
+			       e->host, offered);
 	if (version > VERSION_MAX)
 		version = VERSION_MAX;
 	snprintf(e->version, sizeof(e->version), "%d.%d", version / 1000, version % 1000);
@@ -149,14 +157,20 @@ static int ping_failed(const struct engine *e, int rc, const struct err *why, st
 	const char *host = e->host;
 
 	if (rc == -ENOENT)
-		return err_set(err, rc, "cannot reach Docker at %s: no such socket; is Docker running? "
-			       "(or name another with -H)", host);
+		return err_set(err, rc,
+			       "cannot reach Docker at %s: no such socket; is Docker running? "
+			       "(or name another with -H)",
+			       host);
 	if (rc == -EACCES)
-		return err_set(err, rc, "cannot reach Docker at %s: permission denied; run as root or "
-			       "join the group docker", host);
+		return err_set(err, rc,
+			       "cannot reach Docker at %s: permission denied; run as root or "
+			       "join the group docker",
+			       host);
 	if (rc == -ECONNREFUSED)
-		return err_set(err, rc, "cannot reach Docker at %s: nobody listens there; is Docker "
-			       "running? (or name another with -H)", host);
+		return err_set(err, rc,
+			       "cannot reach Docker at %s: nobody listens there; is Docker "
+			       "running? (or name another with -H)",
+			       host);
 	return err_set(err, rc, "cannot reach Docker at %s: %s", host, why->text);
 }
 

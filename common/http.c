@@ -98,7 +98,8 @@ static int check_endpoint(const struct http_endpoint *at, struct err *err)
 	if (!at->unix_path && !at->host)
 		return err_set(err, -EINVAL, "no address to connect to");
 	if (at->unix_path && strlen(at->unix_path) >= sizeof(sa.sun_path))
-		return err_set(err, -ENAMETOOLONG, "the path of a socket is longer than %zu bytes: '%s'",
+		return err_set(err, -ENAMETOOLONG,
+			       "the path of a socket is longer than %zu bytes: '%s'",
 			       sizeof(sa.sun_path) - 1, at->unix_path);
 	return 0;
 }

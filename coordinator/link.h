@@ -2,8 +2,9 @@
  *
  * link.h - one agent: its API as functions
  *
- * A link belongs to one thread. Errors name the agent's address; the HTTP errors of the
- * agent come back as their message. Positive results:
+ * A link belongs to one thread. Results: 0; -errno of the transport (http.h) or of an answer
+ * that cannot be understood (-EPROTO), with a sentence that names the agent's address; or one
+ * of these, with the agent's own words in err:
  */
 #ifndef LINK_H
 #define LINK_H
@@ -12,8 +13,9 @@
 #include "http.h"
 #include "wire.h"
 
-#define LINK_E_NOT_FOUND 1	/* no such capture here */
-#define LINK_E_REFUSED 2	/* the agent understood and said no; err has its words */
+#define LINK_E_NOT_FOUND 1	/* no such capture or file here; of arm: it speaks another API */
+#define LINK_E_REFUSED 2	/* the agent understood and said no */
+#define LINK_E_WRONG_NODE 3	/* another node's agent answers at this address */
 
 struct link;
 
@@ -28,15 +30,20 @@ struct link_probe {
 	int64_t sent_ns, agent_ns, received_ns;
 };
 
-/* Pure: the probe with the shortest round trip decides. */
+/* Pure: the probe with the shortest round trip decides; one that makes no sense does not count. */
 void link_clock_estimate(const struct link_probe *probes, size_t n, struct link_clock *out);
 
-/* TLS to address:port when creds is not NULL, else a unix socket at `address`. */
+/*
+ * TLS to address:port when creds is not NULL, else a unix socket at `address`. cancel may be
+ * NULL; when it becomes true every call ends with -ECANCELED within a second.
+ */
 int link_new(struct link **out, const char *address, uint16_t port, const struct creds *creds,
-	     struct err *err);
+	     volatile bool *cancel, struct err *err);
 void link_free(struct link *l);
+/* Of later calls, as a whole; connecting takes at most 5 s of it. 0: 30 s. */
 void link_set_timeout(struct link *l, long ms);
 
+/* out is initialised whatever the result, and always released by the caller. */
 int link_info(struct link *l, struct wire_info *out, struct err *err);
 int link_clock(struct link *l, int probes, struct link_clock *out, struct err *err);
 int link_arm(struct link *l, const struct wire_arm *a, struct wire_report *out, struct err *err);
@@ -46,12 +53,15 @@ int link_renew(struct link *l, const char *id, const char *token, int64_t window
 int link_stop(struct link *l, const char *id, const char *reason, int64_t window_stop_ns,
 	      struct wire_report *out, struct err *err);
 int link_remove(struct link *l, const char *id, struct err *err);
-/* *out: array of *n reports, each to be released, then free. */
+/* *out: array of *n reports, each to be released, then free; on success only. */
 int link_list(struct link *l, struct wire_report **out, size_t *n, struct err *err);
+
 /*
- * Fetches one file to dirfd/name: resumed after errors of the transport (up to `tries`), whole
- * and with the right digest, or an error. *progress is raised as bytes arrive.
- * -EBADMSG: the digest does not match after a second whole fetch; -ENOSPC etc. from writing.
+ * Fetches one file to dirfd/name, which must not exist: resumed after errors of the transport
+ * (up to `tries` in a row that bring nothing), whole and with the right digest, or an error
+ * and no file. progress is called as bytes arrive.
+ * -EBADMSG: the digest does not match after a second whole fetch. *local is set when it was
+ * our own disk that failed (-ENOSPC and so on).
  */
 struct link_file {
 	const char *id, *spool_name, *name;
@@ -63,6 +73,6 @@ struct link_file {
 	void (*progress)(void *arg, size_t n);
 	void *arg;
 };
-int link_fetch(struct link *l, const struct link_file *f, struct err *err);
+int link_fetch(struct link *l, const struct link_file *f, bool *local, struct err *err);
 
 #endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * link.c - one agent: its API as functions
+ *
+ * One kept-alive connection, one request at a time. A success is decoded by wire.h, which
+ * trusts nothing; everything else becomes a sentence here.
+ */
+#include "link_parts.h"
+
+#include "version.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PROBES_MAX 64
+#define LIST_MAX 4096		/* reports of one node that are looked at */
+
+int link_new(struct link **out, const char *address, uint16_t port, const struct creds *creds,
+	     volatile bool *cancel, struct err *err)
+{
+	struct http_endpoint at = { .cancel = cancel };
+	struct link *l = xcalloc(1, sizeof(*l));
+	int rc;
+
+	if (creds) {
+		at.host = address;
+		at.port = port;
+		at.ca_file = creds->ca_file;
+		at.cert_file = creds->client_file;
+		at.key_file = creds->client_key_file;
+		at.server_name = SWARMCAP_AGENT_NAME;
+		l->peer = xasprintf(strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, port);
+	} else {
+		at.unix_path = address;
+		l->peer = xstrdup(address);
+	}
+	rc = http_new(&l->http, &at, err);
+	if (rc < 0) {
+		link_free(l);
+		return rc;
+	}
+	*out = l;
+	return 0;
+}
+
+void link_free(struct link *l)
+{
+	if (!l)
+		return;
+	http_free(l->http);
+	free(l->peer);
+	free(l);
+}
+
+void link_set_timeout(struct link *l, long ms)
+{
+	http_set_timeout(l->http, ms);
+}
+
+int link_path(char out[LINK_PATH_MAX], const char *id, const char *rest, struct err *err)
+{
+	if (!names_is_id(id))
+		return err_set(err, -EINVAL, "'%s' is not a capture id", id);
+	if (snprintf(out, LINK_PATH_MAX, "/v1/captures/%s%s", id, rest) >= LINK_PATH_MAX)
+		return err_set(err, -EINVAL, "too long a path of an agent: '%s'", rest);
+	return 0;
+}
+
+int link_refusal(const struct link *l, const struct http_reply *reply, struct err *err)
+{
+	cleanup_free char *words = wire_error_text(reply->body.data, reply->body.len, "");
+
+	if (reply->status == 404 && !*words) {
+		err_set(err, -EPROTO, "the agent at %s speaks another API than version %d", l->peer, SWARMCAP_API);
+		return LINK_E_NOT_FOUND;
+	}
+	if (!*words) {
+		err_set(err, -EPROTO, "the agent at %s answers with HTTP status %ld", l->peer, reply->status);
+		return LINK_E_REFUSED;
+	}
+	err_set(err, -EPROTO, "the agent at %s refuses: %s", l->peer, words);
+	if (reply->status == 404)
+		return LINK_E_NOT_FOUND;
+	return str_starts(words, "wrong-node") ? LINK_E_WRONG_NODE : LINK_E_REFUSED;
+}
+
+/* body is consumed and may be NULL; out may be NULL when nothing is expected. */
+static int call(struct link *l, const char *method, const char *path, json_t *body, json_t **out,
+		struct err *err)
+{
+	cleanup_http_reply struct http_reply reply = HTTP_REPLY_INIT;
+	cleanup_free char *text = body ? jx_dump(body) : NULL;
+	cleanup_free char *what = NULL;
+	int rc;
+
+	json_decref(body);
+	rc = http_call(l->http, method, path, text, &reply, err);
+	if (rc < 0)
+		return rc;
+	if (reply.status < 200 || reply.status > 299)
+		return link_refusal(l, &reply, err);
+	if (!out)
+		return 0;
+
+	what = xasprintf("the answer of the agent at %s", l->peer);
+	rc = jx_parse(reply.body.data, reply.body.len, what, out, err);
+	return rc < 0 ? -EPROTO : 0;
+}
+
+static int call_for_report(struct link *l, const char *method, const char *path, json_t *body,
+			   struct wire_report *out, struct err *err)
+{
+	cleanup_json json_t *answer = NULL;
+	int rc;
+
+	*out = (struct wire_report){ 0 };
+	rc = call(l, method, path, body, &answer, err);
+	if (rc != 0)
+		return rc;
+	if (wire_report_decode(answer, out, err) < 0) {
+		err_add(err, " (from the agent at %s)", l->peer);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/* The report must speak of the capture that was asked for. */
+static int call_for_report_of(struct link *l, const char *method, const char *id, const char *rest,
+			      json_t *body, struct wire_report *out, struct err *err)
+{
+	char path[LINK_PATH_MAX];
+	int rc = link_path(path, id, rest, err);
+
+	*out = (struct wire_report){ 0 };
+	if (rc < 0) {
+		json_decref(body);
+		return rc;
+	}
+	rc = call_for_report(l, method, path, body, out, err);
+	if (rc == 0 && strcmp(out->id, id))
+		return err_set(err, -EPROTO, "the agent at %s answers for another capture, '%s'", l->peer, out->id);
+	return rc;
+}
+
+int link_info(struct link *l, struct wire_info *out, struct err *err)
+{
+	cleanup_json json_t *answer = NULL;
+	int rc;
+
+	*out = (struct wire_info){ 0 };
+	rc = call(l, "GET", "/v1/info", NULL, &answer, err);
+	if (rc != 0)
+		return rc;
+	if (wire_info_decode(answer, out, err) < 0) {
+		err_add(err, " (from the agent at %s)", l->peer);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+static int probe(struct link *l, struct link_probe *p, struct err *err)
+{
+	cleanup_json json_t *answer = NULL;
+	int rc;
+
+	p->sent_ns = clock_wall_ns();
+	rc = call(l, "GET", "/v1/time", NULL, &answer, err);
+	p->received_ns = clock_wall_ns();
+	if (rc != 0)
+		return rc;
+	p->agent_ns = jx_int(answer, "now_ns", 0);
+	return 0;
+}
+
+int link_clock(struct link *l, int probes, struct link_clock *out, struct err *err)
+{
+	struct link_probe list[PROBES_MAX] = { { 0 } };
+	int n = 0, rc = 0;
+
+	while (n < probes && n < PROBES_MAX && rc == 0) {
+		rc = probe(l, &list[n], err);
+		n += rc == 0;
+	}
+	link_clock_estimate(list, (size_t)n, out);
+	if (rc == 0 && out->probes == 0)
+		return err_set(err, -EPROTO, "the agent at %s does not tell the time", l->peer);
+	return rc;
+}
+
+int link_arm(struct link *l, const struct wire_arm *a, struct wire_report *out, struct err *err)
+{
+	int rc = call_for_report(l, "POST", "/v1/captures", wire_arm_encode(a), out, err);
+
+	if (rc != 0)
+		return rc;
+	if (strcmp(out->id, a->id) || !*out->token)
+		return err_set(err, -EPROTO, "the agent at %s armed, but not what was asked for", l->peer);
+	if (strcmp(out->node_id, a->node_id)) {
+		err_set(err, -EPROTO, "the agent at %s is node '%s', not '%s'", l->peer, out->node_id, a->node_id);
+		return LINK_E_WRONG_NODE;
+	}
+	return 0;
+}
+
+int link_report(struct link *l, const char *id, struct wire_report *out, struct err *err)
+{
+	return call_for_report_of(l, "GET", id, "", NULL, out, err);
+}
+
+int link_renew(struct link *l, const char *id, const char *token, int64_t window_start_ns,
+	       struct wire_report *out, struct err *err)
+{
+	json_t *body = json_pack("{s:s, s:I}", "token", token, "window_start_ns", (json_int_t)window_start_ns);
+
+	return call_for_report_of(l, "POST", id, "/renew", body, out, err);
+}
+
+int link_stop(struct link *l, const char *id, const char *reason, int64_t window_stop_ns,
+	      struct wire_report *out, struct err *err)
+{
+	json_t *body = json_pack("{s:s, s:I}", "reason", reason, "window_stop_ns", (json_int_t)window_stop_ns);
+
+	return call_for_report_of(l, "POST", id, "/stop", body, out, err);
+}
+
+int link_remove(struct link *l, const char *id, struct err *err)
+{
+	char path[LINK_PATH_MAX];
+	int rc = link_path(path, id, "", err);
+
+	return rc < 0 ? rc : call(l, "DELETE", path, NULL, NULL, err);
+}
+
+int link_list(struct link *l, struct wire_report **out, size_t *n, struct err *err)
+{
+	cleanup_json json_t *answer = NULL;
+	struct wire_report *list;
+	size_t len;
+	int rc = call(l, "GET", "/v1/captures", NULL, &answer, err);
+
+	if (rc != 0)
+		return rc;
+	len = jx_len(answer, "captures");
+	if (len > LIST_MAX)
+		return err_set(err, -EPROTO, "the agent at %s lists %zu captures", l->peer, len);
+
+	list = xcalloc(len + 1, sizeof(*list));
+	for (size_t i = 0; i < len; i++) {
+		rc = wire_report_decode(json_array_get(jx_get(answer, "captures"), i), &list[i], err);
+		if (rc < 0) {
+			for (size_t k = 0; k <= i; k++)
+				wire_report_release(&list[k]);
+			free(list);
+			return -EPROTO;
+		}
+	}
+	*out = list;
+	*n = len;
+	return 0;
+}

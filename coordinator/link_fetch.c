@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * link_fetch.c - one file, resumed and checked
+ *
+ * The bytes go to disk as they come and through the digest on the way, so that memory stays
+ * flat and nothing is read twice. A transfer that breaks goes on where it ended, digest
+ * included. A digest that does not match in the end says that some byte was wrong, not
+ * which: then the whole file is fetched once more.
+ */
+#include "link_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAUSE_MS 500		/* before a transfer that broke goes on */
+#define PAUSE_STEP_MS 50
+
+struct fetch {
+	const struct link_file *f;
+	struct link *l;
+	char path[LINK_PATH_MAX];
+	int fd;
+	struct digest *digest;
+	int64_t at;			/* bytes written and digested */
+	int local;			/* -errno of our own disk, 0 */
+};
+
+static void fetch_release(struct fetch *s)
+{
+	char hex[DIGEST_HEX];
+
+	util_close(s->fd);
+	if (s->digest)
+		digest_end(s->digest, hex);
+}
+
+static bool name_is_safe(const char *s)
+{
+	size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+	return n > 0 && n < 128 && s[n] == '\0' && s[0] != '.';
+}
+
+static int take(void *arg, const void *p, size_t n)
+{
+	struct fetch *s = arg;
+	int rc;
+
+	/* an agent that sends more than it announced would fill our disk */
+	if (n > (uint64_t)(s->f->bytes - s->at))
+		return -EMSGSIZE;
+	rc = util_write_full(s->fd, p, n);
+	if (rc < 0) {
+		s->local = rc;
+		return rc;
+	}
+	digest_add(s->digest, p, n);
+	s->at += (int64_t)n;
+	if (s->f->progress)
+		s->f->progress(s->f->arg, n);
+	return 0;
+}
+
+/* From where it ended to the end of the file. */
+static int transfer(struct fetch *s, struct err *err)
+{
+	cleanup_http_reply struct http_reply reply = HTTP_REPLY_INIT;
+	int rc = http_fetch(s->l->http, s->path, (uint64_t)s->at, take, s, s->f->cancel, &reply, err);
+
+	if (s->local < 0) {
+		err_reset(err);
+		errno = -s->local;
+		return err_errno(err, "cannot write what is fetched from %s", s->l->peer);
+	}
+	if (rc == -EMSGSIZE) {
+		err_reset(err);
+		return err_set(err, rc, "the agent at %s sends more of %s than it announced", s->l->peer,
+			       s->f->spool_name);
+	}
+	if (rc < 0)
+		return rc;
+	if (reply.status != 200 && reply.status != 206)
+		return link_refusal(s->l, &reply, err);
+	if (s->at < s->f->bytes)
+		return err_set(err, -EIO, "the agent at %s ended %s after %lld of %lld bytes", s->l->peer,
+			       s->f->spool_name, (long long)s->at, (long long)s->f->bytes);
+	return 0;
+}
+
+/* True when it is no use to try again. */
+static bool is_final(const struct fetch *s, int rc)
+{
+	return rc >= 0 || s->local < 0 || rc == -ECANCELED || rc == -EMSGSIZE;
+}
+
+/* Returns early when cancelled. */
+static void wait_a_little(const struct fetch *s)
+{
+	for (int ms = 0; ms < PAUSE_MS && !(s->f->cancel && *s->f->cancel); ms += PAUSE_STEP_MS)
+		clock_sleep_ms(PAUSE_STEP_MS);
+}
+
+static int transfer_all(struct fetch *s, struct err *err)
+{
+	struct err last;
+	int rc, failed = 0;
+
+	for (;;) {
+		int64_t before = s->at;
+
+		last = (struct err)ERR_INIT;
+		rc = transfer(s, &last);
+		if (rc == 0)
+			return 0;
+		failed = s->at > before ? 1 : failed + 1;
+		if (is_final(s, rc) || failed >= s->f->tries)
+			break;
+		wait_a_little(s);
+	}
+	err_set(err, last.code, "%s", last.text);
+	return rc;
+}
+
+/* 0, or -EBADMSG: the bytes are not those that were announced. */
+static int fetch_whole(struct fetch *s, struct err *err)
+{
+	char hex[DIGEST_HEX];
+	int rc;
+
+	s->at = 0;
+	s->digest = digest_new();
+	if (ftruncate(s->fd, 0) < 0 || lseek(s->fd, 0, SEEK_SET) < 0) {
+		s->local = -errno;
+		return err_errno(err, "cannot begin '%s' anew", s->f->name);
+	}
+	rc = transfer_all(s, err);
+	s->digest = digest_end(s->digest, hex);
+	if (rc != 0)
+		return rc;
+	return strcmp(hex, s->f->sha256) ? -EBADMSG : 0;
+}
+
+static int fetch_open(struct fetch *s, struct err *err)
+{
+	char rest[LINK_PATH_MAX];
+	int rc;
+
+	if (!name_is_safe(s->f->spool_name) || s->f->bytes < 0)
+		return err_set(err, -EINVAL, "the agent at %s names a file '%s'", s->l->peer, s->f->spool_name);
+	snprintf(rest, sizeof(rest), "/files/%s", s->f->spool_name);
+	rc = link_path(s->path, s->f->id, rest, err);
+	if (rc < 0)
+		return rc;
+	s->fd = openat(s->f->dirfd, s->f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (s->fd < 0) {
+		s->local = -errno;
+		return err_errno(err, "cannot create '%s' beside the archive", s->f->name);
+	}
+	return 0;
+}
+
+int link_fetch(struct link *l, const struct link_file *f, bool *local, struct err *err)
+{
+	cleanup(fetch_release) struct fetch s = { .f = f, .l = l, .fd = -1 };
+	int rc = fetch_open(&s, err);
+
+	*local = s.local < 0;
+	if (rc < 0)
+		return rc;
+
+	rc = fetch_whole(&s, err);
+	if (rc == -EBADMSG && !(f->cancel && *f->cancel))
+		rc = fetch_whole(&s, err);
+	if (rc == -EBADMSG)
+		err_set(err, rc, "the digest of %s from %s does not match, twice", f->spool_name, l->peer);
+	if (rc != 0)
+		unlinkat(f->dirfd, f->name, 0);
+	*local = s.local < 0;
+	return rc;
+}

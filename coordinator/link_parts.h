@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * link_parts.h - what the link's own files share; of no use to others
+ */
+#ifndef LINK_PARTS_H
+#define LINK_PARTS_H
+
+#include "link.h"
+
+#define LINK_PATH_MAX 256
+
+struct link {
+	struct http *http;
+	char *peer;			/* "10.99.0.11:9473", in sentences */
+};
+
+/* "/v1/captures/ID" and what follows, or -EINVAL: nothing that is no id becomes a path. */
+int link_path(char out[LINK_PATH_MAX], const char *id, const char *rest, struct err *err);
+/* What an answer that is no success means: LINK_E_*, with the agent's words in err. */
+int link_refusal(const struct link *l, const struct http_reply *reply, struct err *err);
+
+#endif

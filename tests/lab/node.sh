@@ -154,7 +154,7 @@ mount_root() {
 	mount -t tmpfs tmpfs "$root$LAB_DIR"
 	ln -s share/id share/id.pub share/known_hosts "$root$LAB_DIR"
 	show "$root" rw "$LAB_DIR/share"
-	IFS=: read -ra dir <<<"$top:${LAB_BIND:-}"
+	IFS=: read -ra dir <<<"$top:${BUILD:-}:${LAB_BIND:-}"
 	for dir in "${dir[@]}"; do [ ! -d "$dir" ] || show "$root" ro "$dir"; done
 }
 

@@ -8,25 +8,30 @@
 
 workload() {
 	local replicas=${1:-6} rate=${2:-10} m tar=${BUILD:-$top/build}/workload.tar
-	[ -f "$tar" ] || make -s -C "$top" -f tests/lab/Makefile.inc "BUILD=${BUILD:-build}" "${BUILD:-build}/workload.tar"
+	[ -f "$tar" ] || "$here/mkworkload" "$tar"
 	image "$tar"
 	m=$(manager)
 	engine "$m" network create --driver overlay --attachable app >/dev/null
-	serve_as "$m" web --replicas "$replicas" --hostname '{{.Task.Name}}' -- serve 80
-	serve_as "$m" client --mode global --hostname 'client-{{.Node.Hostname}}' -- client web 80 "$rate"
+	create_service "$m" web --replicas "$replicas" swarmcap-workload serve 80
+	create_service "$m" client --mode global --hostname 'client-{{.Node.Hostname}}' swarmcap-workload client web 80 "$rate"
 	wait_service "$m" web
 	wait_service "$m" client
 }
 
-# serve_as MANAGER NAME OPTION... -- ARG...
-serve_as() {
-	local m=$1 name=$2 options=()
+# service NAME REPLICAS ARG...: one more service of the workload image
+service() {
+	local m
+	m=$(manager)
+	create_service "$m" "$1" --replicas "$2" swarmcap-workload "${@:3}"
+	wait_service "$m" "$1"
+}
+
+create_service() {
+	local m=$1 name=$2
 	shift 2
-	while [ "$1" != -- ]; do options+=("$1"); shift; done
-	shift
 	engine "$m" service create --detach --quiet --no-resolve-image --network app --endpoint-mode dnsrr \
-		--env 'TASK={{.Task.Name}}' --stop-grace-period 1s --restart-delay 100ms --name "$name" "${options[@]}" \
-		swarmcap-workload:latest "$@" >/dev/null
+		--env 'TASK={{.Task.Name}}' --hostname '{{.Task.Name}}' --stop-grace-period 1s --restart-delay 100ms \
+		--name "$name" "$@" >/dev/null
 }
 
 # Until as many tasks run as are wanted

@@ -29,7 +29,7 @@ struct cluster_node {
 
 struct cluster_service {
 	char *id, *name, *stack;	/* stack: com.docker.stack.namespace or NULL */
-	char *mode;			/* replicated, global, replicated-job, global-job */
+	const char *mode;		/* replicated, global, replicated-job, global-job, unknown */
 	int64_t job_iteration;		/* of a job's current run, else -1 */
 };
 
@@ -45,6 +45,7 @@ struct cluster_task {
 struct cluster {
 	char *id;			/* of the Swarm */
 	char *self_node_id, *self_name;	/* the manager that answered */
+	char *self_address;		/* as it advertises itself; "" when unknown */
 	uint16_t agent_port;		/* label swarmcap.port of the service swarmcap-agent; 0: no such service */
 	struct cluster_node *nodes;
 	size_t n_nodes;
@@ -56,6 +57,11 @@ struct cluster {
 
 #define CLUSTER_INIT { 0 }
 
+/*
+ * The decoders add to c; a list that is too long (-E2BIG) or has an entry without a usable id
+ * (-EINVAL) is refused. Texts are cut at WIRE_TEXT_MAX bytes, addresses that are none dropped.
+ * Info comes first: nodes' addresses need it.
+ */
 /* info: the id, self. -EOPNOTSUPP with a sentence: no Swarm, a worker, locked. */
 int cluster_decode_info(const json_t *info, struct cluster *c, struct err *err);
 int cluster_decode_nodes(const json_t *nodes, struct cluster *c, struct err *err);
@@ -77,7 +83,10 @@ void cluster_release(struct cluster *c);
 /* NULL when there is none. */
 const struct cluster_node *cluster_node(const struct cluster *c, const char *id);
 const struct cluster_service *cluster_service(const struct cluster *c, const char *id);
-/* State and desired state are running, a container is known, a job's run is the current one. */
+/*
+ * State and desired state are running, a container is known. A job's tasks are desired to be
+ * complete, and those of an earlier run do not count.
+ */
 bool cluster_task_runs(const struct cluster *c, const struct cluster_task *t);
 
 #endif

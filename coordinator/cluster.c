@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cluster.c - what exists, asked from a manager over one connection
+ *
+ * Filters by name are prefix filters in Docker's lists: `web` would also bring `web2`. So a
+ * service is asked for by GET /services/NAME, which knows the full id, the full name and a
+ * unique prefix of an id, in this order; and what comes is compared again. /tasks is filtered
+ * by the full ids of services that were found that way.
+ */
+#include "cluster.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "units.h"
+#include "version.h"
+
+/* ---- asking ---- */
+
+/* The conditions that no caller here can use become errors. */
+static int ask(struct engine *e, const char *path, json_t **out, struct err *err)
+{
+	int rc = engine_get(e, path, out, err);
+
+	if (rc == ENGINE_E_NOT_MANAGER)
+		return -EOPNOTSUPP;
+	return rc > 0 ? -EIO : rc;
+}
+
+/* Nothing else than a service of this name or id may come of it. */
+static bool is_name(const char *s)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789_.-";
+
+	return *s && s[strspn(s, allowed)] == '\0' && strspn(s, ".") != strlen(s);
+}
+
+static bool is_meant(const json_t *service, const char *name)
+{
+	return strcmp(jx_str(service, "Spec.Name", ""), name) == 0 ||
+	       str_starts(jx_str(service, "ID", ""), name);
+}
+
+static int unknown(const char *name, struct err *err)
+{
+	err_set(err, -ENOENT, "there is no service '%s' in this Swarm", name);
+	return CLUSTER_E_UNKNOWN;
+}
+
+/* *out stays NULL when there is none. */
+static int ask_service(struct engine *e, const char *name, json_t **out, struct err *err)
+{
+	cleanup_free char *escaped = engine_escape(name);
+	cleanup_free char *path = xasprintf("/services/%s", escaped);
+	cleanup_json json_t *j = NULL;
+	struct err why = ERR_INIT;
+	int rc = is_name(name) ? engine_get(e, path, &j, &why) : ENGINE_E_NOT_FOUND;
+
+	if (rc == ENGINE_E_NOT_FOUND || (rc == 0 && !is_meant(j, name)))
+		return 0;
+	if (rc == ENGINE_E_AMBIGUOUS)
+		return err_set(err, -EINVAL, "'%s' is the beginning of several services' ids",
+			       name);
+	if (rc == ENGINE_E_NOT_MANAGER)
+		return err_set(err, -EOPNOTSUPP, "%s", why.text);
+	if (rc != 0)
+		return err_set(err, rc > 0 ? -EIO : rc, "%s (service '%s')", why.text, name);
+
+	*out = take_ptr(&j);
+	return 0;
+}
+
+static int load_service(struct engine *e, const char *name, struct cluster *c, struct err *err)
+{
+	cleanup_json json_t *service = NULL;
+	int rc = ask_service(e, name, &service, err);
+
+	if (rc < 0)
+		return rc;
+	return service ? cluster_decode_service(service, c, err) : unknown(name, err);
+}
+
+static int load_all_services(struct engine *e, struct cluster *c, struct err *err)
+{
+	cleanup_json json_t *list = NULL;
+	const json_t *service;
+	size_t i;
+	int rc = ask(e, "/services", &list, err);
+
+	json_array_foreach(list, i, service) {
+		rc = cluster_decode_service(service, c, err);
+		if (rc < 0)
+			return rc;
+	}
+	return rc;
+}
+
+static int load_tasks(struct engine *e, struct cluster *c, struct err *err)
+{
+	cleanup_json json_t *tasks = NULL, *filters = json_object(), *ids = json_array();
+	cleanup_free char *text = NULL, *escaped = NULL, *path = NULL;
+	int rc;
+
+	if (c->n_services == 0)
+		return 0;
+	for (size_t i = 0; i < c->n_services; i++)
+		json_array_append_new(ids, json_string(c->services[i].id));
+	json_object_set(filters, "service", ids);
+
+	text = jx_dump(filters);
+	escaped = engine_escape(text);
+	path = xasprintf("/tasks?filters=%s", escaped);
+	rc = ask(e, path, &tasks, err);
+	return rc < 0 ? rc : cluster_decode_tasks(tasks, c, err);
+}
+
+static int load_agent_port(struct engine *e, struct cluster *c, struct err *err)
+{
+	cleanup_json json_t *service = NULL;
+	uint64_t port = SWARMCAP_PORT;
+	int rc = ask_service(e, SWARMCAP_SERVICE, &service, err);
+
+	if (rc < 0 || !service)
+		return rc;
+	units_parse_u64(jx_str(service, "Spec.Labels.=swarmcap.port", ""), 1, UINT16_MAX, &port);
+	c->agent_port = (uint16_t)port;
+	return 0;
+}
+
+int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err)
+{
+	cleanup_json json_t *info = NULL, *nodes = NULL;
+	int rc = ask(e, "/info", &info, err);
+
+	if (rc == 0)
+		rc = cluster_decode_info(info, c, err);
+	if (rc == 0)
+		rc = ask(e, "/nodes", &nodes, err);
+	if (rc == 0)
+		rc = cluster_decode_nodes(nodes, c, err);
+	return rc < 0 ? rc : load_agent_port(e, c, err);
+}
+
+int cluster_load(struct engine *e, char *const *names, size_t n, struct cluster *c, struct err *err)
+{
+	int rc = cluster_load_nodes(e, c, err);
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = load_service(e, names[i], c, err);
+	if (rc == 0 && n == 0)
+		rc = load_all_services(e, c, err);
+	return rc ? rc : load_tasks(e, c, err);
+}
+
+/* ---- looking ---- */
+
+const struct cluster_node *cluster_node(const struct cluster *c, const char *id)
+{
+	for (size_t i = 0; i < c->n_nodes; i++)
+		if (strcmp(c->nodes[i].id, id) == 0)
+			return &c->nodes[i];
+	return NULL;
+}
+
+const struct cluster_service *cluster_service(const struct cluster *c, const char *id)
+{
+	for (size_t i = 0; i < c->n_services; i++)
+		if (strcmp(c->services[i].id, id) == 0)
+			return &c->services[i];
+	return NULL;
+}
+
+bool cluster_task_runs(const struct cluster *c, const struct cluster_task *t)
+{
+	const struct cluster_service *s = cluster_service(c, t->service_id);
+	bool job = s && s->job_iteration >= 0;
+
+	if (job && t->job_iteration != s->job_iteration)
+		return false;
+	return strcmp(t->state, "running") == 0 && *t->container_id &&
+	       strcmp(t->desired, job ? "complete" : "running") == 0;
+}
+
+/* ---- the end ---- */
+
+static void release_node(struct cluster_node *n)
+{
+	free(n->id);
+	free(n->name);
+	free(n->address);
+	free(n->state);
+	free(n->availability);
+	free(n->os);
+	free(n->engine_version);
+}
+
+static void release_service(struct cluster_service *s)
+{
+	free(s->id);
+	free(s->name);
+	free(s->stack);
+}
+
+static void release_network(struct wire_network *n)
+{
+	for (size_t i = 0; i < n->n_addresses; i++)
+		free(n->addresses[i]);
+	free(n->addresses);
+	free(n->name);
+	free(n->id);
+}
+
+static void release_task(struct cluster_task *t)
+{
+	for (size_t i = 0; i < t->n_networks; i++)
+		release_network(&t->networks[i]);
+	free(t->networks);
+	free(t->id);
+	free(t->service_id);
+	free(t->node_id);
+	free(t->state);
+	free(t->desired);
+	free(t->container_id);
+	free(t->image);
+	free(t->error);
+}
+
+void cluster_release(struct cluster *c)
+{
+	for (size_t i = 0; i < c->n_nodes; i++)
+		release_node(&c->nodes[i]);
+	for (size_t i = 0; i < c->n_services; i++)
+		release_service(&c->services[i]);
+	for (size_t i = 0; i < c->n_tasks; i++)
+		release_task(&c->tasks[i]);
+	free(c->nodes);
+	free(c->services);
+	free(c->tasks);
+	free(c->id);
+	free(c->self_node_id);
+	free(c->self_name);
+	free(c->self_address);
+	*c = (struct cluster)CLUSTER_INIT;
+}

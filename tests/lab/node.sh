@@ -22,8 +22,8 @@ wire() {
 	ip -n "$LAB_NAME-$n" link set eth0 up
 }
 
-cut() { known "$1"; ip -n "$hub" link set "$1" down; }
-heal() { known "$1"; ip -n "$hub" link set "$1" up; }
+cut() { known "${1:-}"; ip -n "$hub" link set "$1" down; }
+heal() { known "${1:-}"; ip -n "$hub" link set "$1" up; }
 
 # ---- cgroups: LAB_NAME/NODE/system for what runs on the node, LAB_NAME/NODE/containers below it.
 # Version 1 has a tree for each controller, version 2 has one: nothing else differs here.
@@ -82,11 +82,12 @@ wait_engine() {
 		[ ! -S "$sock" ] || ! curl -sf -m 30 --unix-socket "$sock" -o /dev/null http://lab/_ping || return 0
 		sleep 0.05
 	done
+	tail -n 5 "$LAB_DIR/$n/log" >&2 || true
 	die "the engine of $n does not answer, see $LAB_DIR/$n/log"
 }
 
 power_cut() {
-	known "$1"
+	known "${1:-}"
 	empty_netns "$LAB_NAME-$1"
 	ip -n "$hub" link del "$1" 2>/dev/null || true
 	ip netns del "$LAB_NAME-$1" 2>/dev/null || true
@@ -95,7 +96,7 @@ power_cut() {
 }
 
 start() {
-	known "$1"
+	known "${1:-}"
 	! running "$1" || die "$1 is running"
 	switch_on "$1"
 	wait_engine "$1"
@@ -191,9 +192,9 @@ furnish() {
 # ---- from outside: commands and sshd
 
 run_on() {
-	local n=$1
-	shift
+	local n=${1:-}
 	known "$n"
+	shift
 	running "$n" || die "$n is not running"
 	join_cgroups "$n"
 	exec "$LAB_DIR/enter" "$(<"$LAB_DIR/$n/init")" "$@"
@@ -207,7 +208,8 @@ make_keys() {
 }
 
 sshd() {
-	local n=$1 share=$LAB_DIR/share
+	local n=${1:-} share=$LAB_DIR/share
+	known "$n"
 	printf '%s\n' "HostKey $share/host_key" "AuthorizedKeysFile $share/id.pub" 'StrictModes no' 'UsePAM no' \
 		'PermitRootLogin prohibit-password' 'PidFile none' "SetEnv PATH=$PATH" >"$share/sshd_config"
 	(run_on "$n" /usr/sbin/sshd -f "$share/sshd_config" -E /run/sshd.log)

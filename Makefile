@@ -3,8 +3,19 @@
 #   make            build/swarmcap and build/swarmcap-agent
 #   make demo       installs what is missing, raises a three-node Swarm, captures a service
 #   make check      the same set-up, then every test; SAN=address,undefined or SAN=thread
-#   make help       the other targets
-CC ?= gcc
+#   make unit       the modules' own tests
+#   make system     the programs on a real Swarm; FILES=tests/system/x.bats for some
+#   make fuzz       each parser for SECONDS=60; NAMES="wire filter" for some
+#   make bench      ratios against the way by hand
+#   make lint       cppcheck and shellcheck
+#   make image      build/image.tar: the agent, for docker load
+#   make fresh      both commands on a newly installed Debian 12 (minutes)
+#   make install    DESTDIR=, PREFIX=/usr/local
+#   make clean
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PREFIX ?= /usr/local
 SAN ?=
 B ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 comma := ,
@@ -18,6 +29,15 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(HARD) -pthread -Iinclu
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) $(shell pkg-config --cflags $(PKGS))
 ALL_LDFLAGS = $(LDFLAGS) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
 LIBS = $(shell pkg-config --libs $(PKGS))
+
+# What a sanitizer finds ends the program with a status that no test expects; agents in containers write it
+# into their spool, where tests/system/helpers.bash looks.
+ifneq ($(SAN),)
+export ASAN_OPTIONS := exitcode=99
+export UBSAN_OPTIONS := exitcode=99:print_stacktrace=1
+export TSAN_OPTIONS := exitcode=99
+IMAGE_ENV := $(foreach s,ASAN UBSAN TSAN,$(s)_OPTIONS=exitcode=99:log_path=/var/lib/swarmcap/sanitizer)
+endif
 
 src = $(wildcard $(1)/*.c)
 obj = $(patsubst %.c,$(B)/%.o,$(1))
@@ -49,10 +69,61 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(ROOMS)
 
 -include $(wildcard $(B)/*/*.d $(B)/tests/*/*.d)
 
+# ---- tests: each ends with "N passed, N failed" ----
+
 unit: $(UNITS)
 	@tests/run-units $(UNITS)
+
+units: $(UNITS)
+
+system: all image $(B)/workload.tar
+	@BUILD=$(abspath $(B)) tests/run-bats $(or $(FILES),$(wildcard tests/system/*.bats))
+
+SECONDS ?= 60
+fuzz:
+	@BUILD=$(abspath build) tests/fuzz/run $(SECONDS) $(NAMES)
+
+check: setup
+	@tests/check "$(SAN)"
+
+bench: all image $(B)/workload.tar
+	@for b in tests/bench/*/run; do BUILD=$(abspath $(B)) $$b || exit 1; done
+
+fresh:
+	@tests/fresh
+
+lint:
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
+		--suppress=missingIncludeSystem -Iinclude common agent coordinator
+	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh' -- tests deploy .ci)
+
+# ---- what runs elsewhere ----
+
+image: $(B)/image.tar
+$(B)/image.tar: $(B)/swarmcap-agent deploy/mkimage deploy/mkroot
+	@IMAGE_ENV='$(IMAGE_ENV)' deploy/mkimage $< $@
+
+$(B)/workload.tar: tests/lab/workload.c tests/lab/mkworkload
+	@mkdir -p $(@D)
+	@tests/lab/mkworkload $@
+
+setup:
+	@deploy/install-deps
+
+demo: setup
+	@$(MAKE) --no-print-directory -j2 all image $(B)/workload.tar
+	@BUILD=$(abspath $(B)) tests/demo
+
+install: all
+	install -D -m 755 $(B)/swarmcap $(DESTDIR)$(PREFIX)/bin/swarmcap
+	install -D -m 755 $(B)/swarmcap-agent $(DESTDIR)$(PREFIX)/bin/swarmcap-agent
+	install -D -m 644 docs/swarmcap.1 $(DESTDIR)$(PREFIX)/share/man/man1/swarmcap.1
+	install -D -m 644 docs/swarmcap-agent.8 $(DESTDIR)$(PREFIX)/share/man/man8/swarmcap-agent.8
 
 clean:
 	rm -rf build
 
-.PHONY: all unit clean
+help:
+	@sed -n 's/^#   //p' Makefile
+
+.PHONY: all unit units system fuzz check bench fresh lint image setup demo install clean help

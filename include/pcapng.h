@@ -3,10 +3,12 @@
  * pcapng.h - the only writer and reader of pcapng in this project
  *
  * Format: draft-ietf-opsawg-pcapng (https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcapng/).
- * Written is little-endian, nanoseconds (if_tsresol 9), one section. Read is both byte orders,
- * any if_tsresol and if_tsoffset, unknown blocks and options skipped.
+ * Written is little-endian, nanoseconds (if_tsresol 9), one section. Read is both byte orders
+ * (each section may change it), any if_tsresol and if_tsoffset, unknown blocks and options
+ * skipped, packets in enhanced, simple and the old packet blocks.
  *
- * Encoders append whole blocks to a struct buf and return 0 or -EFBIG (the buffer's ceiling).
+ * Encoders append whole blocks to a struct buf and return 0 or -EFBIG (the buffer's ceiling,
+ * and then it is unchanged). Texts are written safe for a terminal, cut to what fits.
  * The packet encoder writes straight into memory of the caller, which must have
  * pcapng_packet_size() bytes of room: it is the one on the packet path.
  */
@@ -17,6 +19,11 @@
 #include "err.h"
 
 #define PCAPNG_BLOCK_MAX (16u << 20)	/* a larger block is taken for damage */
+#define PCAPNG_INTERFACES_MAX 65536	/* of one section; more is taken for damage */
+#define PCAPNG_TIME_MAX (1LL << 62)	/* read times are held between 0 and this */
+/* epb_flags */
+#define PCAPNG_INBOUND 1u
+#define PCAPNG_OUTBOUND 2u
 
 struct pcapng_section {
 	const char *hardware, *os, *application, *comment;	/* each may be NULL */
@@ -42,17 +49,26 @@ struct pcapng_packet {
 struct pcapng_stats {
 	uint32_t interface;
 	int64_t ts_ns, start_ns, end_ns;
-	int64_t received, dropped;		/* < 0: not known, not written. isb_ifrecv, isb_osdrop (dropped by the OS) */
+	/*
+	 * < 0: not known, not written. received is isb_ifrecv. dropped is what the kernel dropped:
+	 * isb_osdrop by the format's words, isb_ifdrop by those of dumpcap and Wireshark, which
+	 * show only that one; so both are written, and either is read.
+	 */
+	int64_t received, dropped;
 	const char *comment;			/* may be NULL */
 };
 
 struct pcapng_name {
-	const char *address;			/* 10.0.1.5 or fd00::5; anything else is skipped */
-	const char *name;
+	const char *address;	/* 10.0.1.5 or fd00::5, also with "/24"; else skipped */
+	const char *name;			/* cut to 255 bytes; "" is skipped */
 };
 
 int pcapng_put_section(struct buf *b, const struct pcapng_section *s);
 int pcapng_put_interface(struct buf *b, const struct pcapng_interface *i);
+/*
+ * As many blocks as needed; none when no name is left. Of several names for one address,
+ * Wireshark shows the last.
+ */
 int pcapng_put_names(struct buf *b, const struct pcapng_name *names, size_t n);
 int pcapng_put_stats(struct buf *b, const struct pcapng_stats *s);
 size_t pcapng_packet_size(uint32_t caplen, uint32_t flags);
@@ -61,7 +77,9 @@ size_t pcapng_put_packet(void *out, const struct pcapng_packet *p);
 
 /* ---- reading ---- */
 
-enum pcapng_kind { PCAPNG_SECTION, PCAPNG_INTERFACE, PCAPNG_PACKET, PCAPNG_STATS, PCAPNG_NAMES, PCAPNG_OTHER };
+enum pcapng_kind {
+	PCAPNG_SECTION, PCAPNG_INTERFACE, PCAPNG_PACKET, PCAPNG_STATS, PCAPNG_NAMES, PCAPNG_OTHER,
+};
 
 struct pcapng_block {
 	enum pcapng_kind kind;
@@ -71,7 +89,7 @@ struct pcapng_block {
 	/* valid until the next pcapng_next; texts are NUL-terminated copies of the reader */
 	struct pcapng_section section;
 	struct pcapng_interface interface;	/* of PCAPNG_INTERFACE */
-	struct pcapng_packet packet;		/* of PCAPNG_PACKET (enhanced and simple) */
+	struct pcapng_packet packet;		/* of PCAPNG_PACKET; simple ones have ts_ns 0 */
 	struct pcapng_stats stats;
 };
 
@@ -83,19 +101,26 @@ struct pcapng_reader;
 /* Reads from fd (any kind: no seeking); fd stays the caller's. NULL is never returned. */
 struct pcapng_reader *pcapng_reader_new(int fd);
 void pcapng_reader_free(struct pcapng_reader *r);
-/* 0, PCAPNG_E_END, PCAPNG_E_CUT, -EINVAL damaged (err says where and how), or -errno of reading. */
+/*
+ * 0, PCAPNG_E_END, PCAPNG_E_CUT, -EINVAL damaged (err says where and how), or -errno of reading
+ * (never that one). Whatever is not 0 stays so. An interface number of a packet or statistics
+ * is always one of its section's; a new section begins anew at 0.
+ */
 int pcapng_next(struct pcapng_reader *r, struct pcapng_block *out, struct err *err);
 
 struct pcapng_summary {
 	uint64_t whole;				/* bytes up to the end of the last whole block */
 	uint64_t packets;
-	int64_t first_ns, last_ns;		/* the least and the greatest timestamp; 0 without packets */
-	uint32_t interfaces;
+	int64_t first_ns, last_ns;		/* the least and the greatest; 0 without packets */
+	uint32_t interfaces;			/* of all sections */
 	uint16_t link_type;			/* of the first interface */
 	bool cut;				/* something stood behind `whole` */
 };
 
-/* Reads all of fd from its beginning. 0 or -errno; damage is not an error: it ends `whole`. */
+/*
+ * Reads all of fd, from its beginning where it can be sought. 0 or -errno; damage is not an
+ * error: it ends `whole`. A file that is no pcapng at all has whole 0 and cut.
+ */
 int pcapng_summarize(int fd, struct pcapng_summary *out, struct err *err);
 
 #endif

@@ -61,7 +61,7 @@ struct wire_wanted {
 	char *key;			/* unique in the request: ^[A-Za-z0-9._-]{1,128}$ */
 	enum wire_kind kind;
 	char *label;			/* "web.3.k7x2a9": into interface descriptions */
-	char *container_id, *task_id;	/* full ids; NULL: none. Tasks and containers have the first */
+	char *container_id, *task_id;	/* full; NULL: none. Tasks and containers have the first */
 	struct wire_network *networks;
 	size_t n_networks;
 };
@@ -84,7 +84,7 @@ struct wire_arm {
 	size_t n_targets;
 	struct wire_host *hosts;		/* for the name-resolution block */
 	size_t n_hosts;
-	json_t *context;		/* the coordinator's own, kept and given back; may be NULL */
+	json_t *context;		/* the coordinator's own, kept and given back; or NULL */
 };
 
 struct wire_interface {
@@ -99,8 +99,8 @@ struct wire_file {
 	int64_t bytes, packets, first_ns, last_ns;
 	char sha256[DIGEST_HEX];
 	int segment;			/* counted from 0 per target and suffix */
-	char *suffix;			/* "raw" for interfaces of another link type, NULL: the first */
-	bool recovered;			/* cut after its last whole block by a later life of the agent */
+	char *suffix;			/* "raw" for another link type's, NULL for the first */
+	bool recovered;			/* cut after its last whole block by a later agent */
 };
 
 /* What happened to one target so far. */
@@ -129,7 +129,7 @@ struct wire_report {
 	bool running, attached, fetched;	/* fetched: every file was read to its end */
 	int64_t armed_ns, now_ns;
 	int64_t window_start_ns, window_stop_ns;	/* told by renew and stop; 0: not yet */
-	char *dropped;			/* why and when the spool gave it up; NULL when it did not */
+	char *dropped;			/* why and when the spool gave it up; NULL: it did not */
 	json_t *context;
 	struct wire_target *targets;
 	size_t n_targets;

@@ -102,7 +102,7 @@ int http_on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_
 		t->moved_ns = ns;
 	}
 
-	if (t->cancel && *t->cancel)
+	if (t->cancel && __atomic_load_n(t->cancel, __ATOMIC_RELAXED))
 		t->rc = -ECANCELED;
 	else if (t->sink && ns - t->moved_ns >= t->http->stall_timeout_ms * NS_PER_MS)
 		t->rc = -ETIMEDOUT;

@@ -3,11 +3,23 @@
  * fleet.h - one conversation per node, side by side
  *
  * Each node of the plan has a thread of its own that walks through the same stages: arm,
- * wait for the window, poll (and renew the lease) until told to stop, stop, fetch. The
- * threads meet at two points only: when all have armed or given up, and when all are done.
- * A node that fails says so in its outcome and never delays the others beyond the meeting
- * points' deadlines. The main thread owns signals and the progress line and reads snapshots
- * under the lock.
+ * wait for the window, poll (and renew the lease) until told to stop, stop, fetch, remove.
+ * The threads meet at the main thread's orders only; a node that fails says so in its outcome
+ * and delays the others no longer than its stage's own time-outs. The main thread owns
+ * signals and all output: it sees counts and events.
+ *
+ *	fleet_start(&f, ...)			arming begins everywhere
+ *	fleet_wait_armed(f, &watch)		until all are armed or given up
+ *	fleet_open_window(f, start_ns)
+ *	fleet_run(f, until_mono_ns, &watch)
+ *	fleet_stop(f, reason, stop_ns)		returns at once
+ *	fleet_gather(f, staging_fd, &watch)	until all is stopped and fetched
+ *	fleet_nodes(f, &n)			what became of each node
+ *	fleet_remove(f, all)
+ *	fleet_free(f)
+ *
+ * `fetch` and `rm` begin with fleet_attach instead: each node is asked for a capture that
+ * exists already, and none is started or stopped.
  */
 #ifndef FLEET_H
 #define FLEET_H
@@ -18,7 +30,7 @@
 
 enum fleet_stage { FLEET_ARMING, FLEET_ARMED, FLEET_STOPPING, FLEET_FETCHING, FLEET_DONE, FLEET_LOST };
 
-/* What became of one node; owned by the fleet, read after fleet_wait_done. */
+/* What became of one node; owned by the fleet, to be read after fleet_gather or fleet_remove. */
 struct fleet_node {
 	const struct plan_node *plan;
 	enum fleet_stage stage;
@@ -26,46 +38,76 @@ struct fleet_node {
 	struct wire_report report;	/* the last one that came */
 	bool has_report;
 	struct err err;			/* why it is lost, or was never armed */
-	const char *reason;		/* for missing: "agent-missing", "node-lost", "agent-lost", "wrong-node", "error" */
+	const char *reason;		/* for missing: "agent-missing", "node-lost", "agent-lost", "wrong-node", "error"; else NULL */
 	struct link_clock clock;
 	char *version;
-	char **fetched;			/* per file of the report, in order: path below the staging folder, or NULL */
+	char **fetched;			/* per file of the report, in order: name in the staging folder, or NULL */
 	size_t n_fetched;
 	struct err fetch_err;		/* why a file is not there */
+	bool removed;			/* the capture is no longer in its spool */
 };
 
 struct fleet_counts {
 	size_t nodes, nodes_armed, nodes_lost, nodes_done;
-	size_t targets, targets_armed, targets_ended;
+	size_t targets, targets_armed, targets_ended;	/* armed: at some time; ended: of those */
 	int64_t packets, bytes, dropped;
 	uint64_t fetched_bytes, fetch_bytes;
 };
 
+enum fleet_event_kind {
+	FLEET_NODE_FAILED,		/* never armed; text: why */
+	FLEET_NODE_SILENT,		/* no answer for a while; text: why */
+	FLEET_NODE_BACK,		/* it answers again */
+	FLEET_NODE_GONE,		/* given up; text: why */
+	FLEET_TARGET_FAILED,		/* never captured; text: why */
+	FLEET_TARGET_ENDED,		/* text: the end's reason */
+};
+
+struct fleet_event {
+	struct fleet_event *next;
+	enum fleet_event_kind kind;
+	char *node, *target, *text;
+};
+
+/* Who is told while the main thread waits; tick is called each second, and when something changes. */
+struct fleet_watch {
+	int wake_fd;			/* readable: the wait ends; -1: none */
+	void (*tick)(void *arg);	/* may be NULL */
+	void *arg;
+};
+
+enum fleet_wake { FLEET_WAKE_READY, FLEET_WAKE_FD, FLEET_WAKE_TIME };
+
 struct fleet;
 
-/* plan, creds and request are borrowed for the fleet's life. Starts the threads: arming begins. */
+/* All but creds are borrowed for the fleet's life, and not changed. creds NULL: unix sockets. */
 int fleet_start(struct fleet **out, const struct plan *p, const struct request *r,
 		const struct cluster *c, const struct creds *creds, struct err *err);
-/* Until all nodes are armed or given up, or wake_fd is readable (returns true), or timeout. */
-bool fleet_wait_armed(struct fleet *f, int wake_fd);
-/* The window opens: told to the agents with the next renewal. */
+/* The nodes of p are asked for the capture p->id; one that has none ends DONE, without a report. */
+int fleet_attach(struct fleet **out, const struct plan *p, const struct cluster *c,
+		 const struct creds *creds, struct err *err);
+/* READY: all nodes are armed or given up. */
+enum fleet_wake fleet_wait_armed(struct fleet *f, const struct fleet_watch *w);
+/* Told to the agents at once. */
 void fleet_open_window(struct fleet *f, int64_t start_ns);
-/* Sleeps until until_mono_ns, wake_fd, or nothing is capturing any more (false). Calls tick once a second. */
-bool fleet_run(struct fleet *f, int wake_fd, int64_t until_mono_ns,
-	       void (*tick)(void *arg, const struct fleet_counts *c), void *arg);
+/* READY: nothing is capturing any more. until_mono_ns 0: no end. */
+enum fleet_wake fleet_run(struct fleet *f, int64_t until_mono_ns, const struct fleet_watch *w);
 /* Ends the captures; reason "duration" or "stopped". */
 void fleet_stop(struct fleet *f, const char *reason, int64_t stop_ns);
-/* Fetches all files into the folder staging_fd (names: <node index>-<spool name>), then all threads are done. */
-bool fleet_gather(struct fleet *f, int staging_fd, int wake_fd,
-		  void (*tick)(void *arg, const struct fleet_counts *c), void *arg);
-/* Second ^C: everything in flight is cancelled; captures stay on the nodes. */
+/* Fetches all files into the folder staging_fd (names: <node index>-<spool name>). READY: done. */
+enum fleet_wake fleet_gather(struct fleet *f, int staging_fd, const struct fleet_watch *w);
+/* 0, or the -errno by which our own disk failed while gathering; all fetching ended by it. */
+int fleet_disk_error(struct fleet *f, struct err *err);
+/* Everything in flight is cancelled, within about a second; captures stay on the nodes. */
 void fleet_abandon(struct fleet *f);
-/* DELETE on each node whose files are all here. */
-void fleet_remove(struct fleet *f);
+/* DELETE on each node whose files are all here, or on all that have the capture; waits for it. */
+void fleet_remove(struct fleet *f, bool all);
 void fleet_counts(struct fleet *f, struct fleet_counts *out);
-/* Valid when all threads are done. */
+/* The oldest event not taken yet, or NULL; to be freed by the caller. */
+struct fleet_event *fleet_next_event(struct fleet *f);
+void fleet_event_free(struct fleet_event *e);
 struct fleet_node *fleet_nodes(struct fleet *f, size_t *n);
-/* Earliest and latest armed time by the coordinator's clock: nanoseconds between. */
+/* Earliest to latest armed time by the coordinator's clock, nanoseconds; -1: not known. */
 int64_t fleet_arm_spread(struct fleet *f);
 void fleet_free(struct fleet *f);
 

@@ -95,10 +95,15 @@ static bool is_final(const struct fetch *s, int rc)
 	return rc >= 0 || s->local < 0 || rc == -ECANCELED || rc == -EMSGSIZE;
 }
 
+static bool cancelled(const struct fetch *s)
+{
+	return s->f->cancel && __atomic_load_n(s->f->cancel, __ATOMIC_RELAXED);
+}
+
 /* Returns early when cancelled. */
 static void wait_a_little(const struct fetch *s)
 {
-	for (int ms = 0; ms < PAUSE_MS && !(s->f->cancel && *s->f->cancel); ms += PAUSE_STEP_MS)
+	for (int ms = 0; ms < PAUSE_MS && !cancelled(s); ms += PAUSE_STEP_MS)
 		clock_sleep_ms(PAUSE_STEP_MS);
 }
 
@@ -171,7 +176,7 @@ int link_fetch(struct link *l, const struct link_file *f, bool *local, struct er
 		return rc;
 
 	rc = fetch_whole(&s, err);
-	if (rc == -EBADMSG && !(f->cancel && *f->cancel))
+	if (rc == -EBADMSG && !cancelled(&s))
 		rc = fetch_whole(&s, err);
 	if (rc == -EBADMSG)
 		err_set(err, rc, "the digest of %s from %s does not match, twice", f->spool_name, l->peer);

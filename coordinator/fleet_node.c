@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fleet_node.c - the conversation with one node's agent, from arm to remove
+ *
+ * Straight-line code in a thread of its own. What may go wrong at each station, and how long
+ * it may last:
+ *
+ *	arm	15 s as a whole; then the node is lost for this capture. Nobody knows whether the
+ *		agent armed after all, so it is told to drop it; else its lease ends it.
+ *	poll	once a second, a renewal every 10 s. Without an answer for 15 s the node counts as
+ *		silent, but we go on asking: Swarm starts a dead agent again, and the new one
+ *		finds what the old one left.
+ *	stop	a living agent may take long to bring its files to disk: as long as it answers
+ *		questions beside it, up to 2 minutes. A silent node gets one more try.
+ *	fetch	as long as bytes come (link_fetch.c)
+ *	remove	once
+ */
+#include "fleet_parts.h"
+
+#include "version.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ARM_MS 15000
+#define CALL_MS 5000
+#define STOP_MS 10000
+#define POLL_NS NS_PER_S
+#define RENEW_NS (10 * NS_PER_S)
+#define SILENT_NS (15 * NS_PER_S)
+#define STOP_PATIENCE_NS (120 * NS_PER_S)
+#define PROBES 8
+#define FETCH_TRIES 5
+
+/* Is it the agent that is gone, or its whole node? A host that refuses or resets is alive. */
+static const char *loss(int rc)
+{
+	switch (rc) {
+	case LINK_E_NOT_FOUND:
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -ENOENT:
+		return "agent-lost";
+	case -ETIMEDOUT:
+	case -EHOSTUNREACH:
+	case -ENETUNREACH:
+		return "node-lost";
+	default:
+		return "error";
+	}
+}
+
+/* The same before anything was captured there. */
+static const char *arm_loss(int rc)
+{
+	if (rc == LINK_E_WRONG_NODE)
+		return "wrong-node";
+	if (rc == LINK_E_NOT_FOUND || rc == -ECONNREFUSED || rc == -ENOENT)
+		return "agent-missing";
+	return !strcmp(loss(rc), "agent-lost") ? "error" : loss(rc);
+}
+
+static bool cancelled(const struct fleet_talk *t)
+{
+	return __atomic_load_n(&t->fleet->cancel, __ATOMIC_RELAXED);
+}
+
+/* ---- arm ---- */
+
+static int dial(struct fleet_talk *t, struct err *err)
+{
+	struct fleet *f = t->fleet;
+	uint16_t port = f->cluster->agent_port ? f->cluster->agent_port : SWARMCAP_PORT;
+
+	if (!*t->node->plan->address)
+		return err_set(err, -EHOSTUNREACH, "the manager knows no address of node %s", t->node->plan->name);
+	return link_new(&t->link, t->node->plan->address, port, f->creds, &f->cancel, err);
+}
+
+static bool any_armed(const struct wire_report *r)
+{
+	for (size_t i = 0; i < r->n_targets; i++)
+		if (r->targets[i].state != WIRE_FAILED)
+			return true;
+	return false;
+}
+
+static void note_armed(struct fleet_talk *t, struct wire_report *report)
+{
+	bool armed = any_armed(report);
+
+	memcpy(t->token, report->token, sizeof(t->token));
+	t->renewed_ns = clock_mono_ns();
+	fleet_lock(t->fleet);
+	t->node->armed = armed;
+	fleet_unlock(t->fleet);
+	fleet_absorb(t, report);
+}
+
+static int arm(struct fleet_talk *t, struct err *err)
+{
+	struct fleet *f = t->fleet;
+	struct wire_report report = { 0 };
+	struct wire_arm a;
+	int rc = dial(t, err);
+
+	if (rc < 0)
+		return rc;
+	plan_arm(f->plan, t->node->plan, f->request, f->cluster, &a);
+	link_set_timeout(t->link, ARM_MS);
+	rc = link_arm(t->link, &a, &report, err);
+	wire_arm_release(&a);
+	if (rc == 0)
+		note_armed(t, &report);
+	wire_report_release(&report);
+	return rc;
+}
+
+/* Instead of arming: a capture that exists already, or -ENODATA: not on this node. */
+static int attach(struct fleet_talk *t, struct err *err)
+{
+	struct wire_report report = { 0 };
+	int rc = dial(t, err);
+
+	if (rc < 0)
+		return rc;
+	link_set_timeout(t->link, STOP_MS);
+	rc = link_report(t->link, t->fleet->plan->id, &report, err);
+	if (rc == 0)
+		note_armed(t, &report);
+	wire_report_release(&report);
+	if (rc == LINK_E_NOT_FOUND && !strstr(err->text, "another API"))
+		return -ENODATA;
+	return rc;
+}
+
+static void probe_clock(struct fleet_talk *t)
+{
+	struct link_clock clock = { 0 };
+
+	link_set_timeout(t->link, CALL_MS);
+	if (link_clock(t->link, PROBES, &clock, NULL) == 0 || clock.probes)
+		fleet_set_clock(t, &clock);
+}
+
+/* True: there is something to run, stop or fetch. */
+static bool begin(struct fleet_talk *t)
+{
+	struct err err = ERR_INIT;
+	int rc = t->fleet->request ? arm(t, &err) : attach(t, &err);
+
+	if (rc == -ENODATA) {
+		fleet_set_stage(t, FLEET_DONE);
+		return false;
+	}
+	if (rc != 0) {
+		fleet_blame(t, arm_loss(rc), &err);
+		fleet_tell(t, FLEET_NODE_FAILED, NULL, err.text);
+		fleet_set_stage(t, FLEET_LOST);
+		if (rc == -ETIMEDOUT && t->fleet->request)
+			link_remove(t->link, t->fleet->plan->id, NULL);
+		return false;
+	}
+	/* the others need not wait for our look at the clock */
+	fleet_set_stage(t, FLEET_ARMED);
+	probe_clock(t);
+	return true;
+}
+
+/* ---- run ---- */
+
+static void answered(struct fleet_talk *t)
+{
+	if (!t->silent)
+		return;
+	t->silent = false;
+	fleet_blame(t, NULL, NULL);
+	fleet_tell(t, FLEET_NODE_BACK, NULL, NULL);
+}
+
+static void unanswered(struct fleet_talk *t, int rc, const struct err *err)
+{
+	if (cancelled(t) || clock_mono_ns() - t->answered_ns < SILENT_NS)
+		return;
+	fleet_blame(t, loss(rc), err);
+	if (!t->silent)
+		fleet_tell(t, FLEET_NODE_SILENT, NULL, err->text);
+	t->silent = true;
+}
+
+/* A renewal when it is time for one; an agent that refuses it (it lives a second life) may still report. */
+static int ask(struct fleet_talk *t, struct wire_report *report, struct err *err)
+{
+	const char *id = t->fleet->plan->id;
+	int64_t now = clock_mono_ns();
+	bool renew = !t->renewed_ns || now - t->renewed_ns >= RENEW_NS;
+	int rc;
+
+	if (renew) {
+		rc = link_renew(t->link, id, t->token, t->fleet->window_start_ns, report, err);
+		if (rc <= 0) {
+			t->renewed_ns = rc == 0 ? now : t->renewed_ns;
+			return rc;
+		}
+		t->renewed_ns = now;
+		err_reset(err);
+		wire_report_release(report);
+	}
+	return link_report(t->link, id, report, err);
+}
+
+static int poll_once(struct fleet_talk *t)
+{
+	struct wire_report report = { 0 };
+	struct err err = ERR_INIT;
+	int rc = ask(t, &report, &err);
+
+	if (rc == 0) {
+		fleet_absorb(t, &report);
+		answered(t);
+	} else {
+		unanswered(t, rc, &err);
+	}
+	wire_report_release(&report);
+	return rc;
+}
+
+static void run(struct fleet_talk *t)
+{
+	int64_t next;
+
+	if (!fleet_await(t->fleet, ORDER_RUN, 0))
+		return;
+	link_set_timeout(t->link, CALL_MS);
+	t->renewed_ns = 0;	/* the window opened: the agent is told at once */
+	do {
+		next = clock_mono_ns() + POLL_NS;
+		if (t->node->report.running)
+			poll_once(t);
+	} while (!fleet_await(t->fleet, ORDER_STOP, next) && !cancelled(t));
+}
+
+/* ---- stop ---- */
+
+/* A stop that did not succeed: is it worth another? */
+static bool worth_waiting(struct fleet_talk *t, int64_t since)
+{
+	int64_t now = clock_mono_ns();
+
+	return !cancelled(t) && now - t->answered_ns < SILENT_NS && now - since < STOP_PATIENCE_NS;
+}
+
+static int stop_once(struct fleet_talk *t, struct err *err)
+{
+	struct fleet *f = t->fleet;
+	struct wire_report report = { 0 };
+	int rc;
+
+	link_set_timeout(t->link, STOP_MS);
+	rc = link_stop(t->link, f->plan->id, f->stop_reason, f->window_stop_ns, &report, err);
+	if (rc == 0) {
+		fleet_absorb(t, &report);
+		answered(t);
+	}
+	wire_report_release(&report);
+	return rc;
+}
+
+/* True: the last report is final. */
+static bool stop(struct fleet_talk *t)
+{
+	struct err err = ERR_INIT;
+	int64_t since = clock_mono_ns();
+	int rc;
+
+	for (;;) {
+		err_reset(&err);
+		rc = stop_once(t, &err);
+		if (rc == 0)
+			return true;
+		link_set_timeout(t->link, CALL_MS);
+		if (rc < 0 && !cancelled(t) && poll_once(t) == 0 && !t->node->report.running)
+			return true;
+		if (rc > 0 || !worth_waiting(t, since))
+			break;
+		fleet_await(t->fleet, ORDER_END, clock_mono_ns() + POLL_NS);
+	}
+	fleet_blame(t, loss(rc), &err);
+	fleet_tell(t, FLEET_NODE_GONE, NULL, err.text);
+	return false;
+}
+
+/* ---- gather ---- */
+
+static void on_progress(void *arg, size_t n)
+{
+	fleet_fetched(arg, n);
+}
+
+/* 0; -errno when no further file will come from this node; 1: this one did not. */
+static int fetch_one(struct fleet_talk *t, const struct wire_file *file, char **out)
+{
+	struct fleet *f = t->fleet;
+	cleanup_free char *name = xasprintf("%zu-%s", t->index, file->name);
+	struct link_file want = {
+		.id = f->plan->id, .spool_name = file->name, .name = name, .dirfd = f->staging_fd,
+		.bytes = file->bytes, .sha256 = file->sha256, .tries = FETCH_TRIES, .cancel = &f->cancel,
+		.progress = on_progress, .arg = f,
+	};
+	struct err err = ERR_INIT;
+	bool local = false;
+	int rc = link_fetch(t->link, &want, &local, &err);
+
+	if (rc == 0) {
+		*out = take_ptr(&name);
+		return 0;
+	}
+	if (!t->node->fetch_err.code)
+		t->node->fetch_err = err;
+	if (local)
+		fleet_disk_failed(f, &err);
+	if (local || rc == -ECANCELED)
+		return -ECANCELED;
+	if (rc > 0 || rc == -EBADMSG || rc == -EMSGSIZE || rc == -EINVAL)
+		return 1;
+	fleet_blame(t, loss(rc), &err);
+	fleet_tell(t, FLEET_NODE_GONE, NULL, err.text);
+	return rc;
+}
+
+static void gather(struct fleet_talk *t)
+{
+	const struct wire_report *r = &t->node->report;
+	size_t total = 0, at = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < r->n_targets; i++)
+		total += r->targets[i].n_files;
+	t->node->fetched = xcalloc(total + 1, sizeof(*t->node->fetched));
+	t->node->n_fetched = total;
+	for (size_t i = 0; i < r->n_targets; i++)
+		for (size_t k = 0; k < r->targets[i].n_files && rc >= 0; k++, at++)
+			rc = fetch_one(t, &r->targets[i].files[k], &t->node->fetched[at]);
+}
+
+/* ---- remove ---- */
+
+static bool all_fetched(const struct fleet_node *n)
+{
+	for (size_t i = 0; i < n->n_fetched; i++)
+		if (!n->fetched[i])
+			return false;
+	return n->fetched && !n->reason;
+}
+
+/* A node that went silent may have come back; one refusal more costs little. */
+static void remove_from_spool(struct fleet_talk *t)
+{
+	struct err err = ERR_INIT;
+	int rc;
+
+	if (!fleet_await(t->fleet, ORDER_REMOVE, 0) || fleet_order(t->fleet) == ORDER_END)
+		return;
+	if (!t->node->has_report || !(t->fleet->remove_all || all_fetched(t->node)))
+		return;
+	link_set_timeout(t->link, CALL_MS);
+	rc = link_remove(t->link, t->fleet->plan->id, &err);
+	if (rc == 0 || rc == LINK_E_NOT_FOUND)
+		t->node->removed = true;
+	else
+		fleet_blame(t, loss(rc), &err);
+}
+
+void *fleet_talk_main(void *arg)
+{
+	struct fleet_talk *t = arg;
+	bool ours = t->fleet->request, final = true;
+
+	if (begin(t)) {
+		if (ours)
+			run(t);
+		if (ours && fleet_await(t->fleet, ORDER_STOP, 0) && !cancelled(t)) {
+			fleet_set_stage(t, FLEET_STOPPING);
+			final = stop(t);
+		}
+		if (final && fleet_await(t->fleet, ORDER_GATHER, 0) && t->fleet->staging_fd >= 0 && !cancelled(t)) {
+			fleet_set_stage(t, FLEET_FETCHING);
+			gather(t);
+		}
+		fleet_set_stage(t, t->node->reason ? FLEET_LOST : FLEET_DONE);
+		remove_from_spool(t);
+	}
+	link_free(t->link);
+	t->link = NULL;
+	fleet_thread_ended(t);
+	return NULL;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fleet_parts.h - what the fleet's own files share; of no use to others
+ */
+#ifndef FLEET_PARTS_H
+#define FLEET_PARTS_H
+
+#include "fleet.h"
+
+#include <pthread.h>
+
+/* The main thread's orders; they only rise. A thread that waits for one goes on at any later one. */
+enum fleet_order { ORDER_ARM, ORDER_RUN, ORDER_STOP, ORDER_GATHER, ORDER_REMOVE, ORDER_END };
+
+/* One node's conversation: the thread's own, but for node (see fleet.c). */
+struct fleet_talk {
+	struct fleet *fleet;
+	struct fleet_node *node;
+	size_t index;
+	struct link *link;
+	pthread_t thread;
+	bool running;			/* the thread is to be joined */
+	char token[WIRE_TOKEN_HEX];
+	int64_t answered_ns;		/* monotonic: the last answer of any kind */
+	int64_t renewed_ns;		/* monotonic: the last renewal of the lease */
+	bool silent;			/* it was reported as such */
+};
+
+struct fleet {
+	const struct plan *plan;
+	const struct request *request;	/* NULL: attached */
+	const struct cluster *cluster;
+	const struct creds *creds;
+	struct fleet_talk *talks;
+	struct fleet_node *nodes;
+	size_t n;
+	volatile bool cancel;
+	int event_fd;
+
+	pthread_mutex_t lock;
+	pthread_cond_t ordered;		/* order, cancel */
+	enum fleet_order order;
+	int64_t window_start_ns, window_stop_ns;
+	const char *stop_reason;
+	int staging_fd;
+	bool remove_all;
+	size_t ended;			/* threads */
+	uint64_t fetched_bytes;
+	struct err disk_err;
+	struct fleet_event *events, **events_end;
+};
+
+/* fleet_node.c: the thread of one node. arg is its struct fleet_talk. */
+void *fleet_talk_main(void *arg);
+
+/* fleet.c; all take the lock themselves. */
+/* Until the order is given, until_mono_ns passed (0: never), or everything is cancelled. True: it is given. */
+bool fleet_await(struct fleet *f, enum fleet_order order, int64_t until_mono_ns);
+enum fleet_order fleet_order(struct fleet *f);
+/* Our own disk failed: everything is cancelled. */
+void fleet_disk_failed(struct fleet *f, const struct err *err);
+
+/* fleet_state.c */
+void fleet_lock(struct fleet *f);
+void fleet_unlock(struct fleet *f);
+/* These take the lock themselves; each is called by the node's own thread, and wakes the main thread. */
+void fleet_set_stage(struct fleet_talk *t, enum fleet_stage stage);
+/* The node's new report, taken (*report is empty afterwards); events tell what changed. */
+void fleet_absorb(struct fleet_talk *t, struct wire_report *report);
+/* target and text may be NULL. */
+void fleet_tell(struct fleet_talk *t, enum fleet_event_kind kind, const char *target, const char *text);
+/* The node is lost or failed: reason and the sentence for missing. NULL: it is not, after all. */
+void fleet_blame(struct fleet_talk *t, const char *reason, const struct err *err);
+void fleet_set_clock(struct fleet_talk *t, const struct link_clock *clock);
+void fleet_fetched(struct fleet *f, size_t n);
+void fleet_thread_ended(struct fleet_talk *t);
+
+#endif

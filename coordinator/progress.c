@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * progress.c - what a person sees while it runs, and what a program reads
+ */
+#include "progress.h"
+
+#include "units.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define LINE_MAX_COLUMNS 240
+#define ERASE "\r\033[K"
+
+void progress_init(struct progress *p, const struct request *r)
+{
+	*p = (struct progress){ .request = r, .terminal = isatty(STDERR_FILENO) && r->verbosity >= LOG_INFO };
+}
+
+/* ---- the live line ---- */
+
+static void put(const char *text)
+{
+	(void)!write(STDERR_FILENO, text, strlen(text));
+}
+
+static void erase(struct progress *p)
+{
+	if (p->shown)
+		put(ERASE);
+	p->shown = false;
+}
+
+static int columns(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 2)
+		return 79;
+	return size.ws_col - 1 < LINE_MAX_COLUMNS ? size.ws_col - 1 : LINE_MAX_COLUMNS;
+}
+
+static void show(struct progress *p, const struct fleet_counts *c)
+{
+	char text[LINE_MAX_COLUMNS + 1], line[LINE_MAX_COLUMNS + sizeof(ERASE)], bytes[32], of[32];
+
+	units_format_size((uint64_t)c->bytes, bytes);
+	if (!strcmp(p->doing, "fetching")) {
+		units_format_size(c->fetched_bytes, bytes);
+		units_format_size(c->fetch_bytes, of);
+		snprintf(text, sizeof(text), "fetching: %s of %s, %zu of %zu nodes done", bytes, of,
+			 c->nodes_done + c->nodes_lost, c->nodes);
+	} else {
+		snprintf(text, sizeof(text), "%s: %zu tasks, %lld packets, %s, %lld dropped", p->doing,
+			 c->targets_armed - c->targets_ended, (long long)c->packets, bytes, (long long)c->dropped);
+	}
+	snprintf(line, sizeof(line), ERASE "%.*s", columns(), text);
+	put(line);
+	p->shown = true;
+}
+
+void progress_end(struct progress *p)
+{
+	erase(p);
+	p->doing = NULL;
+}
+
+void progress_say(struct progress *p, enum log_level level, const char *fmt, ...)
+{
+	cleanup_free char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	erase(p);
+	if (text)
+		log_at(level, "%s", text);
+}
+
+/* ---- events ---- */
+
+void progress_event(struct progress *p, json_t *event)
+{
+	if (p->request->json) {
+		cleanup_free char *line = jx_dump(event);
+
+		puts(line);
+		fflush(stdout);
+	}
+	json_decref(event);
+}
+
+static const struct {
+	enum log_level level;
+	const char *words, *state;
+} kinds[] = {
+	[FLEET_NODE_FAILED] = { LOG_WARN, "cannot take part", "failed" },
+	[FLEET_NODE_SILENT] = { LOG_WARN, "does not answer, still trying", "silent" },
+	[FLEET_NODE_BACK] = { LOG_INFO, "answers again", "back" },
+	[FLEET_NODE_GONE] = { LOG_WARN, "is given up", "gone" },
+	[FLEET_TARGET_FAILED] = { LOG_WARN, "cannot be captured", "failed" },
+	[FLEET_TARGET_ENDED] = { LOG_INFO, "ended", "ended" },
+};
+
+static void show_event(struct progress *p, const struct fleet_event *e)
+{
+	bool ended = e->kind == FLEET_TARGET_ENDED;
+	json_t *event = json_pack("{s:s, s:o, s:s, s:o}", "event", e->target ? "target" : "node",
+				  "node", jx_text(e->node), "state", kinds[e->kind].state,
+				  ended ? "end" : "error", jx_text(e->text));
+
+	if (e->target)
+		json_object_set_new(event, "target", jx_text(e->target));
+	progress_say(p, kinds[e->kind].level, "%s%snode %s %s%s%s", e->target ? e->target : "",
+		     e->target ? " on " : "", e->node, kinds[e->kind].words, e->text ? ": " : "",
+		     e->text ? e->text : "");
+	progress_event(p, event);
+}
+
+static json_t *counts_event(const struct progress *p, const struct fleet_counts *c)
+{
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "event", "progress", "doing", p->doing,
+			 "targets", (json_int_t)(c->targets_armed - c->targets_ended),
+			 "packets", (json_int_t)c->packets, "bytes", (json_int_t)c->bytes,
+			 "dropped", (json_int_t)c->dropped, "fetched_bytes", (json_int_t)c->fetched_bytes);
+}
+
+void progress_tick(void *progress)
+{
+	struct progress *p = progress;
+	struct fleet_counts c;
+	struct fleet_event *e;
+	int64_t now = clock_mono_ns();
+
+	while ((e = fleet_next_event(p->fleet))) {
+		show_event(p, e);
+		fleet_event_free(e);
+	}
+	if (!p->doing || now - p->shown_ns < NS_PER_S - NS_PER_MS)
+		return;
+	p->shown_ns = now;
+	fleet_counts(p->fleet, &c);
+	if (p->terminal)
+		show(p, &c);
+	progress_event(p, counts_event(p, &c));
+}

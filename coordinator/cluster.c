@@ -182,6 +182,26 @@ bool cluster_task_runs(const struct cluster *c, const struct cluster_task *t)
 	       strcmp(t->desired, job ? "complete" : "running") == 0;
 }
 
+struct wire_network *cluster_copy_networks(const struct wire_network *list, size_t n)
+{
+	struct wire_network *copy = xcalloc(n, sizeof(*copy));
+
+	for (size_t i = 0; i < n; i++) {
+		char **addresses = xcalloc(list[i].n_addresses, sizeof(*addresses));
+
+		for (size_t j = 0; j < list[i].n_addresses; j++)
+			addresses[j] = xstrdup(list[i].addresses[j]);
+		copy[i] = (struct wire_network){
+			.name = xstrdup(list[i].name),
+			.id = xstrdup(list[i].id),
+			.vni = list[i].vni,
+			.addresses = addresses,
+			.n_addresses = list[i].n_addresses,
+		};
+	}
+	return copy;
+}
+
 /* ---- the end ---- */
 
 static void release_node(struct cluster_node *n)
@@ -211,11 +231,16 @@ static void release_network(struct wire_network *n)
 	free(n->id);
 }
 
+void cluster_release_networks(struct wire_network *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		release_network(&list[i]);
+	free(list);
+}
+
 static void release_task(struct cluster_task *t)
 {
-	for (size_t i = 0; i < t->n_networks; i++)
-		release_network(&t->networks[i]);
-	free(t->networks);
+	cluster_release_networks(t->networks, t->n_networks);
 	free(t->id);
 	free(t->service_id);
 	free(t->node_id);

@@ -79,6 +79,9 @@ int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err);
 #define CLUSTER_E_UNKNOWN 1
 int cluster_load(struct engine *e, char *const *names, size_t n, struct cluster *c, struct err *err);
 void cluster_release(struct cluster *c);
+/* Of a task or a target, to be owned by another. */
+struct wire_network *cluster_copy_networks(const struct wire_network *list, size_t n);
+void cluster_release_networks(struct wire_network *list, size_t n);
 
 /* NULL when there is none. */
 const struct cluster_node *cluster_node(const struct cluster *c, const char *id);

@@ -14,7 +14,7 @@
 
 struct target {
 	enum wire_kind kind;
-	char *key;			/* unique in the plan: "web.3.k7x2a9", cleaned; also the file name's part */
+	char *key; /* unique in the plan: "web.3.k7x2a9", cleaned; also the file name's part */
 	char *service, *service_id, *task;	/* "web", "web.3" */
 	char *task_id, *container_id, *image, *node_id;
 	int64_t slot;
@@ -26,7 +26,12 @@ struct target {
 struct missing {
 	char *what;			/* "task web.5", "service db" */
 	char *node;			/* name, or NULL */
-	char *reason;			/* "node-down", "not-running", "node-lost", "agent-missing", "agent-lost", "error", "left-on-node" ... */
+	/*
+	 * Of the plan: "node-down", "not-running" (it should run and does not yet), "not-linux",
+	 * "no-address", "too-many"; of plan_from_reports "no-report". Later ones: "node-lost",
+	 * "agent-missing", "agent-lost", "error", "left-on-node" ...
+	 */
+	char *reason;
 	char *error;			/* the sentence, or NULL */
 	int64_t from_ns, to_ns;		/* wall time, 0: null in the manifest */
 };
@@ -42,7 +47,8 @@ void missing_release(struct missing_list *l);
 
 struct plan_node {
 	char *id, *name, *address;
-	char *file_host;		/* the name in file names: cleaned, "_" and 6 of the id where hosts share a name */
+	char *file_host; /* the name in file names: cleaned, "_" and 6 of the id where hosts share a
+			    name */
 	const char *route;		/* "agent" */
 	struct target *targets;
 	size_t n_targets;
@@ -52,25 +58,36 @@ struct plan {
 	char id[NAMES_ID_MAX];
 	struct plan_node *nodes;
 	size_t n_nodes;
-	struct missing_list missing;	/* known before it starts: tasks on nodes that are down, say */
+	struct missing_list missing; /* known before it starts: tasks on nodes that are down, say */
 	char **notes;			/* "service db has no running task" */
 	size_t n_notes;
-	struct wire_host *hosts;	/* address -> task name, for hosts and the name-resolution block */
+	struct wire_host
+		*hosts; /* address -> key, for hosts and the name-resolution block; sorted */
 	size_t n_hosts;
+	json_t *kept;			/* of plan_from_reports: what the request borrows */
 };
 
 #define PLAN_INIT { 0 }
 
+/* Adds a sentence to the notes. */
+void plan_note(struct plan *p, const char *fmt, ...) PRINTF(2, 3);
+
 /*
- * select.c and plan.c. PLAN_E_NOTHING: nothing that was selected runs at all (exit 4), err
- * says what was found. One selected service without running tasks beside one with: a note.
- * A namespace is captured once: a task selected twice is one target.
+ * select.c and plan.c. The selectors are names or ids of services as request_parse leaves
+ * them; none selects every service of the cluster. PLAN_E_NOTHING: nothing that was selected
+ * runs at all (exit 4), err says what was found, and plan_make still hands out notes and
+ * missing (release in any case). One selected service without running tasks beside one with:
+ * a note. A namespace is captured once: a task selected twice is one target. Targets come in
+ * order of service, slot and node name, nodes in order of name.
  */
 #define PLAN_E_NOTHING 1
 int select_targets(const struct request *r, const struct cluster *c, struct target **out,
 		   size_t *n_out, struct plan *notes_and_missing, struct err *err);
+void target_release(struct target *t);
 int plan_make(const struct request *r, const struct cluster *c, const char *id, struct plan *out,
 	      struct err *err);
+/* The last step of all that make plans: nodes in order, hosts from their targets' networks. */
+void plan_finish(struct plan *p);
 size_t plan_targets(const struct plan *p);
 /* For --dry-run: a table, or with --json one object per line. */
 void plan_print(FILE *to, const struct plan *p, bool json);
@@ -82,7 +99,11 @@ void plan_release(struct plan *p);
  */
 void plan_arm(const struct plan *p, const struct plan_node *n, const struct request *r,
 	      const struct cluster *c, struct wire_arm *out);
-/* From the contexts that agents gave back: the plan, request and cluster as far as the manifest needs them. */
+/*
+ * From the contexts that agents gave back: the plan, request and cluster as far as the
+ * manifest needs them; tasks of nodes that gave no report are missing. r borrows from plan, so
+ * it is to be used first. -EINVAL: not one context that can be understood.
+ */
 int plan_from_reports(const struct wire_report *reports, size_t n, struct plan *plan,
 		      struct request *r, struct cluster *c, struct err *err);
 

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * capture.c - one capture on this node
+ *
+ * `report` is what the API shows and what the spool keeps: one truth. It and its targets' entries
+ * are guarded by `lock`; the targets' threads broadcast `changed`. The state file is written under
+ * `persisting`, never under `lock`: fsync takes its time. Order: persisting before lock.
+ *
+ * A capture that nobody waits for ends by itself: by its lease (attached ones), by its deadline
+ * (all), by capture_tick, which the keeper calls several times a second.
+ */
+#include "capture_inside.h"
+#include "version.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NETNS_CHECK_MS 1000
+
+/* ---- making and freeing ---- */
+
+static struct capture *allocate(const struct capture_env *env)
+{
+	struct capture *c = xcalloc(1, sizeof(*c));
+
+	c->env = *env;
+	c->dirfd = -1;
+	atomic_init(&c->refs, 1);
+	pthread_mutex_init(&c->persisting, NULL);
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->changed, NULL);
+	c->served = json_array();
+	return c;
+}
+
+static void fill_report(struct capture *c)
+{
+	struct wire_report *r = &c->report;
+	const struct wire_arm *a = &c->arm;
+
+	memcpy(r->id, a->id, sizeof(r->id));
+	util_random_hex(r->token, (WIRE_TOKEN_HEX - 1) / 2);
+	r->node_id = xstrdup(c->env.node->id);
+	r->node_name = xstrdup(c->env.node->name);
+	r->version = xstrdup(SWARMCAP_VERSION);
+	r->running = true;
+	r->attached = a->attached;
+	r->context = json_incref(a->context);
+	r->targets = xcalloc(a->n_targets, sizeof(*r->targets));
+	r->n_targets = a->n_targets;
+	for (size_t i = 0; i < a->n_targets; i++)
+		r->targets[i].key = xstrdup(a->targets[i].key);
+}
+
+static void make_targets(struct capture *c)
+{
+	struct target_env env = {
+		.node = c->env.node, .spool = c->env.spool, .metrics = c->env.metrics,
+		.arm = &c->arm, .dirfd = c->dirfd, .lock = &c->lock, .changed = &c->changed,
+	};
+
+	c->n_targets = c->arm.n_targets;
+	c->targets = xcalloc(c->n_targets, sizeof(struct target *));
+	for (size_t i = 0; i < c->n_targets; i++)
+		c->targets[i] = target_new(&env, i, &c->report.targets[i]);
+}
+
+int capture_new(struct capture **out, const struct capture_env *env, struct wire_arm *arm,
+		const char *body_digest, struct err *err)
+{
+	struct capture *c;
+	int dirfd, r = spool_create_dir(env->spool, arm->id, &dirfd, err);
+
+	if (r)
+		return r;
+	c = allocate(env);
+	c->dirfd = dirfd;
+	c->arm = *arm;
+	*arm = (struct wire_arm){ 0 };
+	snprintf(c->body_digest, sizeof(c->body_digest), "%s", body_digest);
+	c->arming = true;
+	c->deadline_ns = clock_mono_ns() + c->arm.deadline_ms * NS_PER_MS;
+	c->lease_ns = clock_mono_ns() + c->arm.lease_ms * NS_PER_MS;
+	fill_report(c);
+	make_targets(c);
+	*out = c;
+	return 0;
+}
+
+struct capture *capture_restore(const struct capture_env *env, int dirfd, struct wire_report *report,
+				const char *body_digest, json_t *served, int64_t finished_ns)
+{
+	struct capture *c = allocate(env);
+
+	c->dirfd = dirfd;
+	c->report = *report;
+	*report = (struct wire_report){ 0 };
+	snprintf(c->body_digest, sizeof(c->body_digest), "%s", body_digest);
+	if (json_is_array(served)) {
+		json_decref(c->served);
+		c->served = json_incref(served);
+	}
+	c->finished_ns = finished_ns;
+	c->dirty = true;
+	return c;
+}
+
+struct capture *capture_ref(struct capture *c)
+{
+	atomic_fetch_add(&c->refs, 1);
+	return c;
+}
+
+void capture_unref(struct capture *c)
+{
+	if (!c || atomic_fetch_sub(&c->refs, 1) > 1)
+		return;
+	for (size_t i = 0; i < c->n_targets; i++)
+		target_free(c->targets[i]);
+	free(c->targets);
+	wire_report_release(&c->report);
+	wire_arm_release(&c->arm);
+	json_decref(c->served);
+	util_close(c->dirfd);
+	pthread_cond_destroy(&c->changed);
+	pthread_mutex_destroy(&c->lock);
+	pthread_mutex_destroy(&c->persisting);
+	free(c);
+}
+
+const char *capture_id(const struct capture *c)
+{
+	return c->report.id;
+}
+
+bool capture_is_from(const struct capture *c, const char *body_digest)
+{
+	return *c->body_digest && !strcmp(c->body_digest, body_digest);
+}
+
+/* ---- arming ---- */
+
+struct arming {
+	struct capture *c;
+	atomic_size_t next;
+};
+
+static void *open_targets(void *arg)
+{
+	struct arming *a = arg;
+	struct engine *e = NULL;
+	struct err why = ERR_INIT;
+	bool asked = false;
+
+	for (;;) {
+		size_t i = atomic_fetch_add(&a->next, 1);
+
+		if (i >= a->c->n_targets)
+			break;
+		if (!asked && local_needs_engine(a->c->arm.targets[i].kind)) {
+			engine_open(&e, a->c->env.node->engine, &why);
+			asked = true;
+		}
+		target_open(a->c->targets[i], e, &why);
+	}
+	engine_close(e);
+	return NULL;
+}
+
+static void open_all(struct capture *c)
+{
+	struct arming a = { .c = c };
+	pthread_t threads[CAPTURE_ARM_THREADS];
+	size_t n = 0;
+
+	while (n + 1 < CAPTURE_ARM_THREADS && n + 1 < c->n_targets &&
+	       !pthread_create(&threads[n], NULL, open_targets, &a))
+		n++;
+	open_targets(&a);
+	for (size_t i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* Written while the targets open: it is there before the answer, and costs no time. */
+static void *write_request(void *arg)
+{
+	struct capture *c = arg;
+	cleanup_json json_t *request = wire_arm_encode(&c->arm);
+
+	/* a spool that cannot be written fails the targets' files too, with their own words */
+	spool_write_json(c->dirfd, SPOOL_REQUEST, request, NULL);
+	return NULL;
+}
+
+void capture_arm(struct capture *c)
+{
+	pthread_t writer;
+	bool threaded = !pthread_create(&writer, NULL, write_request, c);
+	enum wire_end early;
+
+	open_all(c);
+	pthread_mutex_lock(&c->lock);
+	c->report.armed_ns = clock_wall_ns();
+	early = c->early_end;
+	c->arming = false;
+	c->dirty = true;
+	capture_settle(c);
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+	if (threaded)
+		pthread_join(writer, NULL);
+	else
+		write_request(c);
+	atomic_fetch_add(&c->env.metrics->captures, 1);
+	if (early)
+		capture_stop(c, early, NULL);
+}
+
+void capture_wait_armed(struct capture *c)
+{
+	pthread_mutex_lock(&c->lock);
+	while (c->arming)
+		pthread_cond_wait(&c->changed, &c->lock);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* ---- ending ---- */
+
+void capture_stop(struct capture *c, enum wire_end end, const char *error)
+{
+	int64_t now = clock_wall_ns();
+	bool arming;
+
+	pthread_mutex_lock(&c->lock);
+	arming = c->arming;
+	if (arming && !c->early_end)
+		c->early_end = end;
+	pthread_mutex_unlock(&c->lock);
+	for (size_t i = 0; !arming && i < c->n_targets; i++)
+		target_stop(c->targets[i], end, now, error);
+}
+
+void capture_wait(struct capture *c)
+{
+	bool dirty;
+
+	pthread_mutex_lock(&c->lock);
+	while (c->arming || capture_count_armed(c))
+		pthread_cond_wait(&c->changed, &c->lock);
+	capture_settle(c);
+	dirty = c->dirty;
+	pthread_mutex_unlock(&c->lock);
+	if (dirty)
+		capture_persist(c);
+}
+
+int capture_renew(struct capture *c, const char *token, int64_t window_start_ns)
+{
+	int r = -EACCES;
+
+	pthread_mutex_lock(&c->lock);
+	if (*c->report.token && !strcmp(c->report.token, token)) {
+		c->lease_ns = clock_mono_ns() + c->arm.lease_ms * NS_PER_MS;
+		if (window_start_ns > 0 && !c->report.window_start_ns) {
+			c->report.window_start_ns = window_start_ns;
+			c->dirty = true;
+		}
+		r = 0;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return r;
+}
+
+void capture_set_window_stop(struct capture *c, int64_t ns)
+{
+	pthread_mutex_lock(&c->lock);
+	if (ns > 0 && !c->report.window_stop_ns) {
+		c->report.window_stop_ns = ns;
+		c->dirty = true;
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* The lock is held. The number of targets when none is being captured. */
+static size_t find_largest(const struct capture *c)
+{
+	size_t best = c->n_targets;
+
+	for (size_t i = 0; i < c->n_targets; i++)
+		if (c->report.targets[i].state == WIRE_ARMED &&
+		    (best == c->n_targets || c->report.targets[i].bytes > c->report.targets[best].bytes))
+			best = i;
+	return best;
+}
+
+int64_t capture_largest(struct capture *c)
+{
+	size_t i;
+	int64_t bytes = 0;
+
+	pthread_mutex_lock(&c->lock);
+	i = c->arming ? c->n_targets : find_largest(c);
+	if (i < c->n_targets)
+		bytes = c->report.targets[i].bytes;
+	pthread_mutex_unlock(&c->lock);
+	return bytes;
+}
+
+int64_t capture_stop_largest(struct capture *c, enum wire_end end)
+{
+	int64_t bytes = 0;
+	size_t i;
+
+	pthread_mutex_lock(&c->lock);
+	i = c->arming ? c->n_targets : find_largest(c);
+	if (i < c->n_targets)
+		bytes = c->report.targets[i].bytes;
+	pthread_mutex_unlock(&c->lock);
+	if (i < c->n_targets)
+		target_stop(c->targets[i], end, clock_wall_ns(), NULL);
+	return bytes;
+}
+
+void capture_container_died(struct capture *c, const char *container_id)
+{
+	for (size_t i = 0; i < c->n_targets; i++) {
+		const char *id = c->arm.targets[i].container_id;
+
+		if (id && !strcmp(id, container_id))
+			target_stop(c->targets[i], WIRE_END_TASK_ENDED, clock_wall_ns(), NULL);
+	}
+}
+
+void capture_tick(struct capture *c)
+{
+	int64_t now = clock_mono_ns();
+	enum wire_end end = WIRE_END_NONE;
+	bool dirty, check;
+
+	pthread_mutex_lock(&c->lock);
+	capture_settle(c);
+	if (c->report.running && now >= c->deadline_ns)
+		end = WIRE_END_DURATION;
+	else if (c->report.running && c->arm.attached && now >= c->lease_ns)
+		end = WIRE_END_LEASE_EXPIRED;
+	check = c->report.running && !c->arming && now - c->checked_ns > NETNS_CHECK_MS * NS_PER_MS;
+	if (check)
+		c->checked_ns = now;
+	dirty = c->dirty && !c->arming;
+	pthread_mutex_unlock(&c->lock);
+	if (end)
+		capture_stop(c, end, NULL);
+	for (size_t i = 0; check && i < c->n_targets; i++)
+		target_check(c->targets[i]);
+	if (dirty)
+		capture_persist(c);
+}
+

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * capture_inside.h - what capture.c and capture_state.c share; nobody else looks inside
+ */
+#ifndef CAPTURE_INSIDE_H
+#define CAPTURE_INSIDE_H
+
+#include "capture.h"
+
+struct capture {
+	struct capture_env env;
+	struct wire_arm arm;
+	int dirfd;
+	char body_digest[DIGEST_HEX];
+	struct target **targets;
+	size_t n_targets;
+	atomic_int refs;
+	pthread_mutex_t persisting;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* under lock */
+	struct wire_report report;	/* its token is kept in it and shown by one view only */
+	bool arming, dirty, forgotten;
+	enum wire_end early_end;	/* asked for while it was arming */
+	json_t *served;			/* names of files */
+	int64_t deadline_ns, lease_ns;	/* monotonic */
+	int64_t finished_ns;		/* wall */
+	int64_t checked_ns;
+};
+
+/* The lock is held. */
+size_t capture_count_armed(const struct capture *c);
+/* The lock is held. Finished is noticed by whoever looks first. */
+void capture_settle(struct capture *c);
+/* Writes the state file. No lock is held. */
+void capture_persist(struct capture *c);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * capture_state.c - what is known of a capture: its report, its state file, its files
+ *
+ * The state file: {"report": …, "body_sha256": …, "finished_ns": …, "served": […]}.
+ */
+#include "capture_inside.h"
+#include "units.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+size_t capture_count_armed(const struct capture *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->report.n_targets; i++)
+		n += c->report.targets[i].state == WIRE_ARMED;
+	return n;
+}
+
+void capture_settle(struct capture *c)
+{
+	if (!c->report.running || c->arming || capture_count_armed(c))
+		return;
+	c->report.running = false;
+	c->finished_ns = clock_wall_ns();
+	c->dirty = true;
+}
+
+static bool is_served(const struct capture *c, const char *name)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(c->served, i, one)
+		if (!strcmp(json_string_value(one) ? json_string_value(one) : "", name))
+			return true;
+	return false;
+}
+
+/* The lock is held. */
+static bool all_served(const struct capture *c)
+{
+	size_t files = 0;
+
+	for (size_t i = 0; i < c->report.n_targets; i++) {
+		const struct wire_target *t = &c->report.targets[i];
+
+		for (size_t k = 0; k < t->n_files; k++, files++)
+			if (!is_served(c, t->files[k].name))
+				return false;
+	}
+	return files > 0;
+}
+
+/* The lock is held. */
+static json_t *encode(struct capture *c, enum capture_view view)
+{
+	struct wire_report r = c->report;	/* shallow: the encoder only reads */
+
+	r.now_ns = clock_wall_ns();
+	if (view != CAPTURE_VIEW_TOKEN)
+		r.token[0] = '\0';
+	if (view == CAPTURE_VIEW_BRIEF)
+		r.context = NULL;
+	return wire_report_encode(&r);
+}
+
+json_t *capture_report(struct capture *c, enum capture_view view)
+{
+	json_t *j;
+
+	pthread_mutex_lock(&c->lock);
+	capture_settle(c);
+	j = encode(c, view);
+	pthread_mutex_unlock(&c->lock);
+	return j;
+}
+
+void capture_facts(struct capture *c, struct capture_facts *out)
+{
+	pthread_mutex_lock(&c->lock);
+	capture_settle(c);
+	*out = (struct capture_facts){
+		.running = c->report.running, .fetched = c->report.fetched,
+		.dropped = c->report.dropped != NULL, .targets_armed = capture_count_armed(c),
+		.finished_ns = c->finished_ns,
+	};
+	for (size_t i = 0; i < c->report.n_targets; i++) {
+		out->bytes += c->report.targets[i].bytes;
+		out->files += c->report.targets[i].n_files;
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+void capture_persist(struct capture *c)
+{
+	cleanup_json json_t *state = NULL;
+	struct err err = ERR_INIT;
+	bool forgotten;
+
+	pthread_mutex_lock(&c->persisting);
+	pthread_mutex_lock(&c->lock);
+	capture_settle(c);
+	c->dirty = false;
+	forgotten = c->forgotten;
+	state = json_pack("{s:o, s:s, s:I, s:O}", "report", encode(c, CAPTURE_VIEW_FULL), "body_sha256",
+			  c->body_digest, "finished_ns", (json_int_t)c->finished_ns, "served", c->served);
+	pthread_mutex_unlock(&c->lock);
+	if (!forgotten && spool_write_json(c->dirfd, SPOOL_STATE, state, &err)) {
+		pthread_mutex_lock(&c->lock);
+		c->dirty = true;	/* the next tick tries again */
+		pthread_mutex_unlock(&c->lock);
+	}
+	pthread_mutex_unlock(&c->persisting);
+}
+
+/* ---- files ---- */
+
+/* The lock is held. */
+static bool has_file(const struct capture *c, const char *name)
+{
+	for (size_t i = 0; i < c->report.n_targets; i++)
+		for (size_t k = 0; k < c->report.targets[i].n_files; k++)
+			if (!strcmp(c->report.targets[i].files[k].name, name))
+				return true;
+	return false;
+}
+
+int capture_open_file(struct capture *c, const char *name, int *fd, int64_t *size, struct err *err)
+{
+	bool known, dropped;
+	struct stat st;
+
+	pthread_mutex_lock(&c->lock);
+	known = has_file(c, name);
+	dropped = c->report.dropped != NULL;
+	pthread_mutex_unlock(&c->lock);
+	if (!known)
+		return err_set(err, -ENOENT, "the capture has no such file");
+	if (dropped)
+		return err_set(err, -ESTALE, "the spool gave up this capture's files");
+	*fd = openat(c->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (*fd < 0)
+		return err_errno(err, "cannot open %s in the spool", name);
+	if (fstat(*fd, &st)) {
+		*fd = util_close(*fd);
+		return err_errno(err, "cannot open %s in the spool", name);
+	}
+	*size = st.st_size;
+	return 0;
+}
+
+void capture_served(struct capture *c, const char *name)
+{
+	pthread_mutex_lock(&c->lock);
+	capture_settle(c);
+	if (!is_served(c, name)) {
+		json_array_append_new(c->served, json_string(name));
+		c->dirty = true;
+	}
+	if (!c->report.fetched && !c->report.running && all_served(c)) {
+		c->report.fetched = true;
+		c->dirty = true;
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+int capture_drop(struct capture *c, const char *why, struct err *err)
+{
+	char when[UNITS_TIME_MAX];
+	int r;
+
+	pthread_mutex_lock(&c->lock);
+	if (!c->report.dropped)
+		c->report.dropped = xasprintf("%s: %s", units_format_time(clock_wall_ns(), when), why);
+	pthread_mutex_unlock(&c->lock);
+	r = spool_remove_files(c->env.spool, c->report.id, err);
+	capture_persist(c);
+	return r;
+}
+
+void capture_forget(struct capture *c)
+{
+	pthread_mutex_lock(&c->persisting);
+	pthread_mutex_lock(&c->lock);
+	c->forgotten = true;
+	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_unlock(&c->persisting);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * options.h - the agent's command line
+ */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "err.h"
+
+#define OPTIONS_SPOOL "/var/lib/swarmcap"
+#define OPTIONS_SOCKET "/run/swarmcap-agent.sock"
+#define OPTIONS_NETNS_DIR "/var/run/docker/netns"
+#define OPTIONS_ENGINE "unix:///var/run/docker.sock"
+#define OPTIONS_TLS_DIR "/run/secrets/swarmcap"
+
+enum options_mode {
+	OPTIONS_SERVE, OPTIONS_HEALTH, OPTIONS_DROP_VOLUME, OPTIONS_HELP, OPTIONS_VERSION,
+};
+
+struct options {
+	enum options_mode mode;
+	char *volume;			/* of drop-volume */
+	char *listen;			/* address of the TCP listener, NULL: none (or listen_swarm) */
+	uint16_t port;
+	bool listen_swarm;		/* on the node's advertise address, as the engine says */
+	char *listen_net;		/* CIDR: on the own address within it; NULL */
+	char *socket;			/* NULL: no unix socket */
+	char *tls_dir, *spool, *netns_dir, *engine;
+	char *node_id;			/* NULL: as the engine says */
+	int64_t quota, floor;		/* bytes; -1: by the file system */
+	int64_t keep_ms;
+	bool verbose;
+};
+
+/* -EINVAL with a sentence about the option. Release whatever the result. */
+int options_parse(struct options *o, int argc, char *const *argv, struct err *err);
+void options_release(struct options *o);
+void options_print_help(FILE *f);
+
+#endif

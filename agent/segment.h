@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * segment.h - one pcapng file in the spool, hidden until it is whole
+ *
+ *	segment_open		".<name>.part" with section, interfaces and names
+ *	segment_add		a packet, as long as it fits
+ *	segment_commit		statistics, flush, rename; the file's facts in a wire_file
+ *	segment_free		what was not committed stays hidden and is found by recovery
+ */
+#ifndef SEGMENT_H
+#define SEGMENT_H
+
+#include "pcapng.h"
+#include "spool.h"
+#include "wire.h"
+
+#define SEGMENT_BUFFER (384 << 10)	/* holds any packet: snaplen 262144 and its block */
+
+#define SEGMENT_E_FULL 1		/* the packet does not fit into `room` */
+
+struct segment_plan {
+	struct spool *spool;
+	int dirfd;			/* of the capture; borrowed for the segment's life */
+	const char *name;
+	struct pcapng_section section;
+	const struct pcapng_interface *interfaces;
+	size_t n_interfaces;
+	const struct pcapng_name *names;
+	size_t n_names;
+	const char *stats_comment;	/* on the first interface's statistics; may be NULL */
+};
+
+struct segment;
+
+/* The plan's texts are not needed afterwards, but for stats_comment. */
+int segment_open(struct segment **out, const struct segment_plan *p, struct err *err);
+void segment_free(struct segment *s);
+/* Frees it and removes the hidden file. */
+void segment_discard(struct segment *s);
+/* The size that the file will have if it is committed now: exact. */
+uint64_t segment_size(const struct segment *s);
+/*
+ * Takes the packet if segment_size() then is at most max_size (0: no limit). 0,
+ * SEGMENT_E_FULL; -EDQUOT, -ENOSPC (the floor) or -errno of writing: the packet was not taken.
+ */
+int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_size, struct err *err);
+/* Writes out what is older than age_ms: little is lost when the agent dies. */
+int segment_flush_aged(struct segment *s, int age_ms, struct err *err);
+/*
+ * stats: one per interface, in order; its interface and counts. Writes the file's facts (name,
+ * bytes, packets, times, digest) into out; suffix and segment number are the caller's.
+ */
+int segment_commit(struct segment *s, const struct pcapng_stats *stats, struct wire_file *out,
+		   struct err *err);
+
+/* The facts of a whole file that was renamed before anybody noted them. */
+int segment_inspect(int dirfd, const char *name, struct wire_file *out, struct err *err);
+/*
+ * A hidden file that nobody writes any more: cut after its last whole block and given its
+ * name. 0; -ENODATA: not one whole block was in it, and it is removed; or -errno.
+ */
+int segment_salvage(int dirfd, const char *name, struct wire_file *out, struct err *err);
+
+#endif

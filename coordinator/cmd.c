@@ -10,8 +10,8 @@ int cmd_fail(const struct request *r, enum exit_status status, const struct err 
 {
 	log_error("%s", err->text);
 	if (r->json) {
-		json_t *event = json_pack("{s:s, s:o, s:i}", "event", "error", "message", jx_text(err->text),
-					  "exit", (int)status);
+		json_t *event = json_pack("{s:s, s:o, s:i}", "event", "error", "message",
+					  jx_text(err->text), "exit", (int)status);
 		cleanup_free char *line = jx_dump(event);
 
 		json_decref(event);

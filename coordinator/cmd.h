@@ -18,7 +18,7 @@ enum exit_status {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1,	/* no archive */
 	EXIT_USAGE = 2,
-	EXIT_PARTIAL = 3,	/* an archive, and something is missing; a node is not as it should be */
+	EXIT_PARTIAL = 3,	/* an archive, but not of all; a node is not as it should be */
 	EXIT_NOTHING = 4,	/* what was selected does not exist, or does not run */
 };
 

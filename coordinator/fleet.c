@@ -28,7 +28,7 @@
 
 #define STACK_SIZE (256 << 10)
 #define TICK_NS NS_PER_S
-#define LEASE_NS (60 * NS_PER_S)	/* an agent that did not hear from us for this long stops by itself */
+#define LEASE_NS (60 * NS_PER_S)	/* without a renewal for so long an agent stops by itself */
 
 /* ---- for the nodes' threads ---- */
 
@@ -97,7 +97,8 @@ static int start_thread(struct fleet_talk *t, struct err *err)
 	rc = pthread_create(&t->thread, &attr, fleet_talk_main, t);
 	pthread_attr_destroy(&attr);
 	if (rc)
-		return err_set(err, -rc, "cannot start a thread for node %s: %s", t->node->plan->name, strerror(rc));
+		return err_set(err, -rc, "cannot start a thread for node %s: %s",
+			       t->node->plan->name, strerror(rc));
 	t->running = true;
 	return 0;
 }
@@ -116,7 +117,8 @@ static int start_threads(struct fleet *f, struct err *err)
 	return rc;
 }
 
-static struct fleet *fleet_new(const struct plan *p, const struct cluster *c, const struct creds *creds)
+static struct fleet *fleet_new(const struct plan *p, const struct cluster *c,
+			       const struct creds *creds)
 {
 	struct fleet *f = xcalloc(1, sizeof(*f));
 	pthread_condattr_t attr;
@@ -146,7 +148,8 @@ static struct fleet *fleet_new(const struct plan *p, const struct cluster *c, co
 
 static int start(struct fleet **out, struct fleet *f, struct err *err)
 {
-	int rc = f->event_fd < 0 ? err_errno(err, "cannot make an event descriptor") : start_threads(f, err);
+	int rc = f->event_fd < 0 ? err_errno(err, "cannot make an event descriptor")
+				 : start_threads(f, err);
 
 	if (rc < 0) {
 		fleet_abandon(f);
@@ -178,7 +181,8 @@ typedef bool fleet_condition(struct fleet *f);	/* called with the lock held */
 static enum fleet_wake wait_for(struct fleet *f, fleet_condition *ready, int64_t until_mono_ns,
 				const struct fleet_watch *w)
 {
-	struct pollfd fds[2] = { { .fd = f->event_fd, .events = POLLIN }, { .fd = w->wake_fd, .events = POLLIN } };
+	struct pollfd fds[2] = { { .fd = f->event_fd, .events = POLLIN },
+				 { .fd = w->wake_fd, .events = POLLIN } };
 	uint64_t count;
 
 	for (;;) {
@@ -241,7 +245,8 @@ static bool nothing_captures(struct fleet *f)
 	for (size_t i = 0; i < f->n; i++) {
 		const struct fleet_node *n = &f->nodes[i];
 
-		if (n->armed && n->report.running && has_armed_target(n) && now - f->talks[i].answered_ns < LEASE_NS)
+		if (n->armed && n->report.running && has_armed_target(n) &&
+		    now - f->talks[i].answered_ns < LEASE_NS)
 			return false;
 	}
 	return true;

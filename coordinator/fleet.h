@@ -28,9 +28,14 @@
 #include "link.h"
 #include "plan.h"
 
-enum fleet_stage { FLEET_ARMING, FLEET_ARMED, FLEET_STOPPING, FLEET_FETCHING, FLEET_DONE, FLEET_LOST };
+enum fleet_stage {
+	FLEET_ARMING, FLEET_ARMED, FLEET_STOPPING, FLEET_FETCHING, FLEET_DONE, FLEET_LOST,
+};
 
-/* What became of one node; owned by the fleet, to be read after fleet_gather or fleet_remove. */
+/*
+ * What became of one node; owned by the fleet. To be read after fleet_gather or fleet_remove;
+ * of an attached fleet, report and reason after fleet_wait_armed too.
+ */
 struct fleet_node {
 	const struct plan_node *plan;
 	enum fleet_stage stage;
@@ -38,10 +43,11 @@ struct fleet_node {
 	struct wire_report report;	/* the last one that came */
 	bool has_report;
 	struct err err;			/* why it is lost, or was never armed */
-	const char *reason;		/* for missing: "agent-missing", "node-lost", "agent-lost", "wrong-node", "error"; else NULL */
+	/* for missing: agent-missing, node-lost, agent-lost, wrong-node, error; else NULL */
+	const char *reason;
 	struct link_clock clock;
 	char *version;
-	char **fetched;			/* per file of the report, in order: name in the staging folder, or NULL */
+	char **fetched;			/* per file of the report: its name in staging, or NULL */
 	size_t n_fetched;
 	struct err fetch_err;		/* why a file is not there */
 	bool removed;			/* the capture is no longer in its spool */
@@ -69,7 +75,7 @@ struct fleet_event {
 	char *node, *target, *text;
 };
 
-/* Who is told while the main thread waits; tick is called each second, and when something changes. */
+/* Who is told while the main thread waits; tick is called each second and at each change. */
 struct fleet_watch {
 	int wake_fd;			/* readable: the wait ends; -1: none */
 	void (*tick)(void *arg);	/* may be NULL */

@@ -5,8 +5,10 @@
  * Straight-line code in a thread of its own. What may go wrong at each station, and how long
  * it may last:
  *
- *	arm	15 s as a whole; then the node is lost for this capture. Nobody knows whether the
- *		agent armed after all, so it is told to drop it; else its lease ends it.
+ *	arm	8 s as a whole, 2 s less than what the deadline adds to the duration: the first that
+ *		armed must not end before the last one's window does. Then the node is lost for
+ *		this capture. Nobody knows whether the agent armed after all, so it is told to
+ *		drop it; else its lease ends it.
  *	poll	once a second, a renewal every 10 s. Without an answer for 15 s the node counts as
  *		silent, but we go on asking: Swarm starts a dead agent again, and the new one
  *		finds what the old one left.
@@ -22,7 +24,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define ARM_MS 15000
+#define ARM_MS 8000
 #define CALL_MS 5000
 #define STOP_MS 10000
 #define POLL_NS NS_PER_S
@@ -73,7 +75,8 @@ static int dial(struct fleet_talk *t, struct err *err)
 	uint16_t port = f->cluster->agent_port ? f->cluster->agent_port : SWARMCAP_PORT;
 
 	if (!*t->node->plan->address)
-		return err_set(err, -EHOSTUNREACH, "the manager knows no address of node %s", t->node->plan->name);
+		return err_set(err, -EHOSTUNREACH, "the manager knows no address of node %s",
+			       t->node->plan->name);
 	return link_new(&t->link, t->node->plan->address, port, f->creds, &f->cancel, err);
 }
 
@@ -188,7 +191,7 @@ static void unanswered(struct fleet_talk *t, int rc, const struct err *err)
 	t->silent = true;
 }
 
-/* A renewal when it is time for one; an agent that refuses it (it lives a second life) may still report. */
+/* A renewal when it is time for one; an agent in its second life refuses it, but may report. */
 static int ask(struct fleet_talk *t, struct wire_report *report, struct err *err)
 {
 	const char *id = t->fleet->plan->id;
@@ -303,9 +306,16 @@ static int fetch_one(struct fleet_talk *t, const struct wire_file *file, char **
 	struct fleet *f = t->fleet;
 	cleanup_free char *name = xasprintf("%zu-%s", t->index, file->name);
 	struct link_file want = {
-		.id = f->plan->id, .spool_name = file->name, .name = name, .dirfd = f->staging_fd,
-		.bytes = file->bytes, .sha256 = file->sha256, .tries = FETCH_TRIES, .cancel = &f->cancel,
-		.progress = on_progress, .arg = f,
+		.id = f->plan->id,
+		.spool_name = file->name,
+		.name = name,
+		.dirfd = f->staging_fd,
+		.bytes = file->bytes,
+		.sha256 = file->sha256,
+		.tries = FETCH_TRIES,
+		.cancel = &f->cancel,
+		.progress = on_progress,
+		.arg = f,
 	};
 	struct err err = ERR_INIT;
 	bool local = false;
@@ -383,7 +393,8 @@ void *fleet_talk_main(void *arg)
 			fleet_set_stage(t, FLEET_STOPPING);
 			final = stop(t);
 		}
-		if (final && fleet_await(t->fleet, ORDER_GATHER, 0) && t->fleet->staging_fd >= 0 && !cancelled(t)) {
+		if (final && fleet_await(t->fleet, ORDER_GATHER, 0) && t->fleet->staging_fd >= 0 &&
+		    !cancelled(t)) {
 			fleet_set_stage(t, FLEET_FETCHING);
 			gather(t);
 		}

@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-/* The main thread's orders; they only rise. A thread that waits for one goes on at any later one. */
+/* The main thread's orders; they only rise. Who waits for one goes on at a later one too. */
 enum fleet_order { ORDER_ARM, ORDER_RUN, ORDER_STOP, ORDER_GATHER, ORDER_REMOVE, ORDER_END };
 
 /* One node's conversation: the thread's own, but for node (see fleet.c). */
@@ -54,7 +54,7 @@ struct fleet {
 void *fleet_talk_main(void *arg);
 
 /* fleet.c; all take the lock themselves. */
-/* Until the order is given, until_mono_ns passed (0: never), or everything is cancelled. True: it is given. */
+/* Until the order is given (true), until_mono_ns passed (0: never), or all is cancelled. */
 bool fleet_await(struct fleet *f, enum fleet_order order, int64_t until_mono_ns);
 enum fleet_order fleet_order(struct fleet *f);
 /* Our own disk failed: everything is cancelled. */
@@ -63,12 +63,13 @@ void fleet_disk_failed(struct fleet *f, const struct err *err);
 /* fleet_state.c */
 void fleet_lock(struct fleet *f);
 void fleet_unlock(struct fleet *f);
-/* These take the lock themselves; each is called by the node's own thread, and wakes the main thread. */
+/* These take the lock; called by the node's own thread, they wake the main thread. */
 void fleet_set_stage(struct fleet_talk *t, enum fleet_stage stage);
 /* The node's new report, taken (*report is empty afterwards); events tell what changed. */
 void fleet_absorb(struct fleet_talk *t, struct wire_report *report);
 /* target and text may be NULL. */
-void fleet_tell(struct fleet_talk *t, enum fleet_event_kind kind, const char *target, const char *text);
+void fleet_tell(struct fleet_talk *t, enum fleet_event_kind kind, const char *target,
+		const char *text);
 /* The node is lost or failed: reason and the sentence for missing. NULL: it is not, after all. */
 void fleet_blame(struct fleet_talk *t, const char *reason, const struct err *err);
 void fleet_set_clock(struct fleet_talk *t, const struct link_clock *clock);

@@ -34,7 +34,8 @@ void fleet_set_stage(struct fleet_talk *t, enum fleet_stage stage)
 	wake_main(t->fleet);
 }
 
-static void add_event(struct fleet_talk *t, enum fleet_event_kind kind, const char *target, const char *text)
+static void add_event(struct fleet_talk *t, enum fleet_event_kind kind, const char *target,
+		      const char *text)
 {
 	struct fleet_event *e = xcalloc(1, sizeof(*e));
 
@@ -46,7 +47,8 @@ static void add_event(struct fleet_talk *t, enum fleet_event_kind kind, const ch
 	t->fleet->events_end = &e->next;
 }
 
-void fleet_tell(struct fleet_talk *t, enum fleet_event_kind kind, const char *target, const char *text)
+void fleet_tell(struct fleet_talk *t, enum fleet_event_kind kind, const char *target,
+		const char *text)
 {
 	fleet_lock(t->fleet);
 	add_event(t, kind, target, text);
@@ -66,13 +68,15 @@ static const struct wire_target *find_target(const struct wire_report *r, const 
 static void add_events(struct fleet_talk *t, const struct wire_report *now)
 {
 	for (size_t i = 0; i < now->n_targets; i++) {
-		const struct wire_target *new = &now->targets[i], *old = find_target(&t->node->report, new->key);
+		const struct wire_target *new = &now->targets[i],
+					 *old = find_target(&t->node->report, new->key);
 
 		if (old && old->state == new->state)
 			continue;
 		if (new->state == WIRE_FAILED)
 			add_event(t, FLEET_TARGET_FAILED, new->key, new->error);
-		else if (new->state == WIRE_ENDED && new->end != WIRE_END_STOPPED && new->end != WIRE_END_DURATION)
+		else if (new->state == WIRE_ENDED &&new->end != WIRE_END_STOPPED &&new->end !=
+			 WIRE_END_DURATION)
 			add_event(t, FLEET_TARGET_ENDED, new->key, wire_end_text(new->end));
 	}
 }

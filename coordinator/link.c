@@ -71,11 +71,13 @@ int link_refusal(const struct link *l, const struct http_reply *reply, struct er
 	cleanup_free char *words = wire_error_text(reply->body.data, reply->body.len, "");
 
 	if (reply->status == 404 && !*words) {
-		err_set(err, -EPROTO, "the agent at %s speaks another API than version %d", l->peer, SWARMCAP_API);
+		err_set(err, -EPROTO, "the agent at %s speaks another API than version %d", l->peer,
+			SWARMCAP_API);
 		return LINK_E_NOT_FOUND;
 	}
 	if (!*words) {
-		err_set(err, -EPROTO, "the agent at %s answers with HTTP status %ld", l->peer, reply->status);
+		err_set(err, -EPROTO, "the agent at %s answers with HTTP status %ld", l->peer,
+			reply->status);
 		return LINK_E_REFUSED;
 	}
 	err_set(err, -EPROTO, "the agent at %s refuses: %s", l->peer, words);
@@ -138,7 +140,8 @@ static int call_for_report_of(struct link *l, const char *method, const char *id
 	}
 	rc = call_for_report(l, method, path, body, out, err);
 	if (rc == 0 && strcmp(out->id, id))
-		return err_set(err, -EPROTO, "the agent at %s answers for another capture, '%s'", l->peer, out->id);
+		return err_set(err, -EPROTO, "the agent at %s answers for another capture, '%s'",
+			       l->peer, out->id);
 	return rc;
 }
 
@@ -194,9 +197,11 @@ int link_arm(struct link *l, const struct wire_arm *a, struct wire_report *out, 
 	if (rc != 0)
 		return rc;
 	if (strcmp(out->id, a->id) || !*out->token)
-		return err_set(err, -EPROTO, "the agent at %s armed, but not what was asked for", l->peer);
+		return err_set(err, -EPROTO, "the agent at %s armed, but not what was asked for",
+			       l->peer);
 	if (strcmp(out->node_id, a->node_id)) {
-		err_set(err, -EPROTO, "the agent at %s is node '%s', not '%s'", l->peer, out->node_id, a->node_id);
+		err_set(err, -EPROTO, "the agent at %s is node '%s', not '%s'", l->peer,
+			out->node_id, a->node_id);
 		return LINK_E_WRONG_NODE;
 	}
 	return 0;
@@ -210,7 +215,8 @@ int link_report(struct link *l, const char *id, struct wire_report *out, struct 
 int link_renew(struct link *l, const char *id, const char *token, int64_t window_start_ns,
 	       struct wire_report *out, struct err *err)
 {
-	json_t *body = json_pack("{s:s, s:I}", "token", token, "window_start_ns", (json_int_t)window_start_ns);
+	json_t *body = json_pack("{s:s, s:I}", "token", token, "window_start_ns",
+				 (json_int_t)window_start_ns);
 
 	return call_for_report_of(l, "POST", id, "/renew", body, out, err);
 }
@@ -218,7 +224,8 @@ int link_renew(struct link *l, const char *id, const char *token, int64_t window
 int link_stop(struct link *l, const char *id, const char *reason, int64_t window_stop_ns,
 	      struct wire_report *out, struct err *err)
 {
-	json_t *body = json_pack("{s:s, s:I}", "reason", reason, "window_stop_ns", (json_int_t)window_stop_ns);
+	json_t *body = json_pack("{s:s, s:I}", "reason", reason, "window_stop_ns",
+				 (json_int_t)window_stop_ns);
 
 	return call_for_report_of(l, "POST", id, "/stop", body, out, err);
 }
@@ -246,7 +253,8 @@ int link_list(struct link *l, struct wire_report **out, size_t *n, struct err *e
 
 	list = xcalloc(len + 1, sizeof(*list));
 	for (size_t i = 0; i < len; i++) {
-		rc = wire_report_decode(json_array_get(jx_get(answer, "captures"), i), &list[i], err);
+		rc = wire_report_decode(json_array_get(jx_get(answer, "captures"), i), &list[i],
+					err);
 		if (rc < 0) {
 			for (size_t k = 0; k <= i; k++)
 				wire_report_release(&list[k]);

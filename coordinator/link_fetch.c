@@ -67,7 +67,8 @@ static int take(void *arg, const void *p, size_t n)
 static int transfer(struct fetch *s, struct err *err)
 {
 	cleanup_http_reply struct http_reply reply = HTTP_REPLY_INIT;
-	int rc = http_fetch(s->l->http, s->path, (uint64_t)s->at, take, s, s->f->cancel, &reply, err);
+	int rc = http_fetch(s->l->http, s->path, (uint64_t)s->at, take, s, s->f->cancel, &reply,
+			    err);
 
 	if (s->local < 0) {
 		err_reset(err);
@@ -76,16 +77,17 @@ static int transfer(struct fetch *s, struct err *err)
 	}
 	if (rc == -EMSGSIZE) {
 		err_reset(err);
-		return err_set(err, rc, "the agent at %s sends more of %s than it announced", s->l->peer,
-			       s->f->spool_name);
+		return err_set(err, rc, "the agent at %s sends more of %s than it announced",
+			       s->l->peer, s->f->spool_name);
 	}
 	if (rc < 0)
 		return rc;
 	if (reply.status != 200 && reply.status != 206)
 		return link_refusal(s->l, &reply, err);
 	if (s->at < s->f->bytes)
-		return err_set(err, -EIO, "the agent at %s ended %s after %lld of %lld bytes", s->l->peer,
-			       s->f->spool_name, (long long)s->at, (long long)s->f->bytes);
+		return err_set(err, -EIO, "the agent at %s ended %s after %lld of %lld bytes",
+			       s->l->peer, s->f->spool_name, (long long)s->at,
+			       (long long)s->f->bytes);
 	return 0;
 }
 
@@ -153,12 +155,14 @@ static int fetch_open(struct fetch *s, struct err *err)
 	int rc;
 
 	if (!name_is_safe(s->f->spool_name) || s->f->bytes < 0)
-		return err_set(err, -EINVAL, "the agent at %s names a file '%s'", s->l->peer, s->f->spool_name);
+		return err_set(err, -EINVAL, "the agent at %s names a file '%s'", s->l->peer,
+			       s->f->spool_name);
 	snprintf(rest, sizeof(rest), "/files/%s", s->f->spool_name);
 	rc = link_path(s->path, s->f->id, rest, err);
 	if (rc < 0)
 		return rc;
-	s->fd = openat(s->f->dirfd, s->f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	s->fd = openat(s->f->dirfd, s->f->name,
+		       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (s->fd < 0) {
 		s->local = -errno;
 		return err_errno(err, "cannot create '%s' beside the archive", s->f->name);
@@ -179,7 +183,8 @@ int link_fetch(struct link *l, const struct link_file *f, bool *local, struct er
 	if (rc == -EBADMSG && !cancelled(&s))
 		rc = fetch_whole(&s, err);
 	if (rc == -EBADMSG)
-		err_set(err, rc, "the digest of %s from %s does not match, twice", f->spool_name, l->peer);
+		err_set(err, rc, "the digest of %s from %s does not match, twice", f->spool_name,
+			l->peer);
 	if (rc != 0)
 		unlinkat(f->dirfd, f->name, 0);
 	*local = s.local < 0;

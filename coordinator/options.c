@@ -18,7 +18,9 @@
 static int set_host(struct request *r, const char *value, struct err *err)
 {
 	if (!*value)
-		return err_set(err, -EINVAL, "--host: an address of an engine is needed, as in unix:///var/run/docker.sock");
+		return err_set(
+			err, -EINVAL,
+			"--host: an engine is needed, as in unix:///var/run/docker.sock");
 	r->engine_host = value;
 	return 0;
 }
@@ -56,7 +58,8 @@ static int set_json(struct request *r, const char *value, struct err *err)
 static int set_filter(struct request *r, const char *value, struct err *err)
 {
 	if (strlen(value) > FILTER_MAX)
-		return err_set(err, -EINVAL, "--filter: the expression is longer than %d bytes ('%.40s...')",
+		return err_set(err, -EINVAL,
+			       "--filter: the expression is longer than %d bytes ('%.40s...')",
 			       FILTER_MAX, value);
 	free(r->filter);
 	r->filter = value[strspn(value, " \t\n")] ? xstrdup(value) : NULL;
@@ -68,11 +71,13 @@ static int set_interface(struct request *r, const char *value, struct err *err)
 	if (!*value)
 		return err_set(err, -EINVAL, "--interface: a name is needed, as in eth0");
 	if (strlen(value) >= IFNAMSIZ)
-		return err_set(err, -EINVAL, "--interface '%.64s': longer than the %d characters of a name",
+		return err_set(err, -EINVAL,
+			       "--interface '%.64s': longer than the %d characters of a name",
 			       value, IFNAMSIZ - 1);
 	for (const char *p = value; *p; p++)
 		if (*p == '/' || !isgraph((unsigned char)*p))
-			return err_set(err, -EINVAL, "--interface '%s': not the name of an interface", value);
+			return err_set(err, -EINVAL,
+				       "--interface '%s': not the name of an interface", value);
 	r->interface = value;
 	return 0;
 }
@@ -82,8 +87,8 @@ static int set_snaplen(struct request *r, const char *value, struct err *err)
 	uint64_t n = 0;
 
 	if (units_parse_u64(value, 1, WIRE_SNAPLEN_MAX, &n) < 0)
-		return err_set(err, -EINVAL, "--snaplen '%s': not a number of bytes from 1 to %d", value,
-			       WIRE_SNAPLEN_MAX);
+		return err_set(err, -EINVAL, "--snaplen '%s': not a number of bytes from 1 to %d",
+			       value, WIRE_SNAPLEN_MAX);
 	r->snaplen = (uint32_t)n;
 	return 0;
 }
@@ -94,12 +99,15 @@ static int set_duration(struct request *r, const char *value, struct err *err)
 	int rc = units_parse_duration(value, &ms);
 
 	if (rc == -EINVAL)
-		return err_set(err, -EINVAL, "--duration '%s': not a time, as in 500ms, 30s, 5m or 1h", value);
+		return err_set(err, -EINVAL,
+			       "--duration '%s': not a time, as in 500ms, 30s, 5m or 1h", value);
 	if (rc == 0 && ms < 1)
 		return err_set(err, -EINVAL, "--duration '%s': shorter than 1ms", value);
 	if (rc < 0 || ms > WIRE_DEADLINE_MAX_MS)
-		return err_set(err, -EINVAL, "--duration '%s': longer than 24h, the longest that an agent captures",
-			       value);
+		return err_set(
+			err, -EINVAL,
+			"--duration '%s': longer than 24h, the longest that an agent captures",
+			value);
 	r->duration_ms = ms;
 	return 0;
 }
@@ -109,7 +117,8 @@ static int set_max_bytes(struct request *r, const char *value, struct err *err)
 	uint64_t n = 0;
 
 	if (units_parse_size(value, &n) < 0 || n > INT64_MAX)
-		return err_set(err, -EINVAL, "--max-bytes '%s': not a size, as in 64k, 100M or 2G", value);
+		return err_set(err, -EINVAL, "--max-bytes '%s': not a size, as in 64k, 100M or 2G",
+			       value);
 	if (n == 0)
 		return err_set(err, -EINVAL, "--max-bytes '%s': nothing fits in that", value);
 	r->max_bytes = (int64_t)n;
@@ -121,7 +130,8 @@ static int set_max_packets(struct request *r, const char *value, struct err *err
 	uint64_t n = 0;
 
 	if (units_parse_u64(value, 1, INT64_MAX, &n) < 0)
-		return err_set(err, -EINVAL, "--max-packets '%s': not a number of packets from 1 on", value);
+		return err_set(err, -EINVAL,
+			       "--max-packets '%s': not a number of packets from 1 on", value);
 	r->max_packets = (int64_t)n;
 	return 0;
 }
@@ -171,7 +181,8 @@ static int set_listen(struct request *r, const char *value, struct err *err)
 	if (inet_pton(AF_INET, value, &address) != 1 && inet_pton(AF_INET6, value, &address) != 1)
 		return err_set(err, -EINVAL, "--listen '%s': not an IPv4 or IPv6 address", value);
 	if (!strcmp(value, "0.0.0.0") || !strcmp(value, "::"))
-		return err_set(err, -EINVAL, "--listen '%s': an agent never listens on every address", value);
+		return err_set(err, -EINVAL,
+			       "--listen '%s': an agent never listens on every address", value);
 	r->listen = value;
 	return 0;
 }
@@ -193,16 +204,18 @@ static int set_rotate(struct request *r, const char *value, struct err *err)
 }
 
 const struct command_row options_commands[] = {
-	{ "capture", "SELECTOR...", "capture until a limit or ^C, then write one archive", OPT_CAPTURE,
-	  1, REQUEST_SELECTORS_MAX, "service" },
-	{ "fetch", "ID", "gather a capture that was left on the nodes into an archive", OPT_FETCH, 1, 1,
-	  "capture id" },
+	{ "capture", "SELECTOR...", "capture until a limit or ^C, then write one archive",
+	  OPT_CAPTURE, 1, REQUEST_SELECTORS_MAX, "service" },
+	{ "fetch", "ID", "gather a capture that was left on the nodes into an archive", OPT_FETCH,
+	  1, 1, "capture id" },
 	{ "rm", "ID", "drop a capture from every node's spool", OPT_RM, 1, 1, "capture id" },
 	{ "ls", "[SELECTOR...]", "list what can be captured, where, and by which route", OPT_LS, 0,
 	  REQUEST_SELECTORS_MAX, "service" },
-	{ "deploy", "", "put the agent on every node, or bring it up to date", OPT_DEPLOY, 0, 0, NULL },
+	{ "deploy", "", "put the agent on every node, or bring it up to date", OPT_DEPLOY, 0, 0,
+	  NULL },
 	{ "undeploy", "", "take the agent away, leaving nothing behind", OPT_UNDEPLOY, 0, 0, NULL },
-	{ "doctor", "", "tell whether every node can capture, and if not, why", OPT_DOCTOR, 0, 0, NULL },
+	{ "doctor", "", "tell whether every node can capture, and if not, why", OPT_DOCTOR, 0, 0,
+	  NULL },
 };
 const size_t options_n_commands = ARRAY_SIZE(options_commands);
 
@@ -211,22 +224,28 @@ const struct option_row options_rows[] = {
 	  "only packets that match (pcap-filter), checked before any node is contacted" },
 	{ "interface", 'i', "NAME", OPT_CAPTURE, false, set_interface,
 	  "one interface of each task; default: all, loopback included" },
-	{ "snaplen", 's', "N", OPT_CAPTURE, false, set_snaplen, "bytes kept of each packet; default: 262144" },
+	{ "snaplen", 's', "N", OPT_CAPTURE, false, set_snaplen,
+	  "bytes kept of each packet; default: 262144" },
 	{ "duration", 'd', "TIME", OPT_CAPTURE, false, set_duration,
 	  "how long, as in 500ms, 30s, 5m or 1h; default: until ^C, at most 24h" },
 	{ "max-bytes", 0, "SIZE", OPT_CAPTURE, false, set_max_bytes,
 	  "size of each task's file, as in 64k, 100M or 2G (powers of 1024)" },
 	{ "max-packets", 0, "N", OPT_CAPTURE, false, set_max_packets, "packets of each task" },
-	{ "format", 0, "pcapng|pcap", OPT_CAPTURE, false, set_format, "of the capture files; default: pcapng" },
+	{ "format", 0, "pcapng|pcap", OPT_CAPTURE, false, set_format,
+	  "of the capture files; default: pcapng" },
 	{ "output", 'o', "FILE", OPT_CAPTURE | OPT_FETCH, false, set_output,
 	  "the archive: .tar, .tar.gz, .tar.zst, .zip, or DIR/ for plain files" },
-	{ "force", 0, NULL, OPT_CAPTURE | OPT_FETCH, false, set_force, "replace an output that exists" },
-	{ "dry-run", 0, NULL, OPT_CAPTURE, false, set_dry_run, "print who would capture what, and stop" },
-	{ "image", 0, "IMAGE", OPT_DEPLOY, false, set_image, "the agent's image; default: swarmcap-agent:" SWARMCAP_VERSION },
+	{ "force", 0, NULL, OPT_CAPTURE | OPT_FETCH, false, set_force,
+	  "replace an output that exists" },
+	{ "dry-run", 0, NULL, OPT_CAPTURE, false, set_dry_run,
+	  "print who would capture what, and stop" },
+	{ "image", 0, "IMAGE", OPT_DEPLOY, false, set_image,
+	  "the agent's image; default: swarmcap-agent:" SWARMCAP_VERSION },
 	{ "listen", 0, "ADDRESS", OPT_DEPLOY, false, set_listen,
 	  "where the agent listens; default: each node's advertise address" },
 	{ "port", 0, "N", OPT_DEPLOY, false, set_port, "the agent's TCP port; default: 9473" },
-	{ "rotate", 0, NULL, OPT_DEPLOY, false, set_rotate, "make new certificates and give them to the agents" },
+	{ "rotate", 0, NULL, OPT_DEPLOY, false, set_rotate,
+	  "make new certificates and give them to the agents" },
 	{ "force", 0, NULL, OPT_DEPLOY | OPT_UNDEPLOY, false, set_force,
 	  "even while captures run or lie unfetched on the nodes" },
 	{ "json", 0, NULL, OPT_CAPTURE | OPT_FETCH | OPT_RM | OPT_LS | OPT_DOCTOR, false, set_json,

@@ -16,7 +16,8 @@
 
 void progress_init(struct progress *p, const struct request *r)
 {
-	*p = (struct progress){ .request = r, .terminal = isatty(STDERR_FILENO) && r->verbosity >= LOG_INFO };
+	*p = (struct progress) { .request = r,
+				 .terminal = isatty(STDERR_FILENO) && r->verbosity >= LOG_INFO };
 }
 
 /* ---- the live line ---- */
@@ -53,8 +54,9 @@ static void show(struct progress *p, const struct fleet_counts *c)
 		snprintf(text, sizeof(text), "fetching: %s of %s, %zu of %zu nodes done", bytes, of,
 			 c->nodes_done + c->nodes_lost, c->nodes);
 	} else {
-		snprintf(text, sizeof(text), "%s: %zu tasks, %lld packets, %s, %lld dropped", p->doing,
-			 c->targets_armed - c->targets_ended, (long long)c->packets, bytes, (long long)c->dropped);
+		snprintf(text, sizeof(text), "%s: %zu tasks, %lld packets, %s, %lld dropped",
+			 p->doing, c->targets_armed - c->targets_ended, (long long)c->packets,
+			 bytes, (long long)c->dropped);
 	}
 	snprintf(line, sizeof(line), ERASE "%.*s", columns(), text);
 	put(line);
@@ -123,10 +125,11 @@ static void show_event(struct progress *p, const struct fleet_event *e)
 
 static json_t *counts_event(const struct progress *p, const struct fleet_counts *c)
 {
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "event", "progress", "doing", p->doing,
-			 "targets", (json_int_t)(c->targets_armed - c->targets_ended),
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "event", "progress", "doing",
+			 p->doing, "targets", (json_int_t)(c->targets_armed - c->targets_ended),
 			 "packets", (json_int_t)c->packets, "bytes", (json_int_t)c->bytes,
-			 "dropped", (json_int_t)c->dropped, "fetched_bytes", (json_int_t)c->fetched_bytes);
+			 "dropped", (json_int_t)c->dropped, "fetched_bytes",
+			 (json_int_t)c->fetched_bytes);
 }
 
 void progress_tick(void *progress)

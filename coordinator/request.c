@@ -55,8 +55,9 @@ static void grammar_init(struct grammar *g, const struct command_row *command)
 
 		if (!grammar_takes(g, row))
 			continue;
-		g->longs[n++] = (struct option){ row->name, row->arg ? required_argument : no_argument, NULL,
-						 LONG_BASE + (int)i };
+		g->longs[n++] = (struct option) { row->name,
+						  row->arg ? required_argument : no_argument, NULL,
+						  LONG_BASE + (int)i };
 		if (row->letter)
 			*s++ = row->letter;
 		if (row->letter && row->arg)
@@ -89,17 +90,20 @@ static int complain(const struct grammar *g, int answer, char *const *argv, stru
 	int length = is_long ? (int)strcspn(word, "=") : 2;
 
 	if (answer == ':')
-		return err_set(err, -EINVAL, "option '%.*s' needs a value (see 'swarmcap%s%s --help')", length,
+		return err_set(err, -EINVAL,
+			       "option '%.*s' needs a value (see 'swarmcap%s%s --help')", length,
 			       option, sp, of);
 	if (is_long && optopt >= LONG_BASE)
-		return err_set(err, -EINVAL, "option '%.*s' takes no value (see 'swarmcap%s%s --help')", length,
+		return err_set(err, -EINVAL,
+			       "option '%.*s' takes no value (see 'swarmcap%s%s --help')", length,
 			       option, sp, of);
-	return err_set(err, -EINVAL, "'%s' has no option '%.*s' (see 'swarmcap%s%s --help')", who, length,
-		       option, sp, of);
+	return err_set(err, -EINVAL, "'%s' has no option '%.*s' (see 'swarmcap%s%s --help')", who,
+		       length, option, sp, of);
 }
 
 /* One run of getopt; optind is left at the first operand. */
-static int parse_options(struct grammar *g, int argc, char **argv, struct request *out, struct err *err)
+static int parse_options(struct grammar *g, int argc, char **argv, struct request *out,
+			 struct err *err)
 {
 	int answer;
 
@@ -126,7 +130,8 @@ static int parse_options(struct grammar *g, int argc, char **argv, struct reques
 static int check_id(const struct request *r, const char *operand, struct err *err)
 {
 	if (!names_is_id(operand))
-		return err_set(err, -EINVAL, "%s: '%s' is not a capture id, as in 20261123T143905Z-3fa9c1",
+		return err_set(err, -EINVAL,
+			       "%s: '%s' is not a capture id, as in 20261123T143905Z-3fa9c1",
 			       r->command, operand);
 	return 0;
 }
@@ -140,26 +145,31 @@ static int check_selector(const struct request *r, char **operand, struct err *e
 	if (str_starts(s, prefix))
 		s += strlen(prefix);
 	else if (strchr(s, ':') || !strcmp(s, "ingress"))
-		return err_set(err, -EINVAL, "%s: cannot select '%s': services only, as in 'web' or 'service:web'",
-			       r->command, s);
+		return err_set(
+			err, -EINVAL,
+			"%s: cannot select '%s': services only, as in 'web' or 'service:web'",
+			r->command, s);
 	if (!*s || strlen(s) > WIRE_TEXT_MAX)
-		return err_set(err, -EINVAL, "%s: '%.64s' is not the name of a service", r->command, *operand);
+		return err_set(err, -EINVAL, "%s: '%.64s' is not the name of a service", r->command,
+			       *operand);
 
 	*operand = s;
 	return 0;
 }
 
-static int check_operands(const struct command_row *command, int argc, char **argv, struct request *out,
-			  struct err *err)
+static int check_operands(const struct command_row *command, int argc, char **argv,
+			  struct request *out, struct err *err)
 {
 	if (argc < command->min_operands)
 		return err_set(err, -EINVAL, "%s: a %s is needed: swarmcap %s %s", command->name,
 			       command->operand, command->name, command->shape);
 	if (argc > command->max_operands && command->max_operands <= 1)
 		return err_set(err, -EINVAL, "%s: unexpected '%s': swarmcap %s%s%s", command->name,
-			       argv[command->max_operands], command->name, *command->shape ? " " : "", command->shape);
+			       argv[command->max_operands], command->name,
+			       *command->shape ? " " : "", command->shape);
 	if (argc > command->max_operands)
-		return err_set(err, -EINVAL, "%s: more than %d selectors", command->name, command->max_operands);
+		return err_set(err, -EINVAL, "%s: more than %d selectors", command->name,
+			       command->max_operands);
 
 	for (int i = 0; i < argc; i++) {
 		bool id = command->max_operands == 1;
@@ -214,7 +224,8 @@ static void help_row(FILE *to, const struct option_row *row)
 
 	if (row->letter)
 		snprintf(letter, sizeof(letter), "-%c, ", row->letter);
-	snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->arg ? " " : "", row->arg ? row->arg : "");
+	snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->arg ? " " : "",
+		 row->arg ? row->arg : "");
 	fprintf(to, "  %-*s  %s\n", HELP_COLUMN, left, row->sentence);
 }
 
@@ -227,18 +238,20 @@ static void help_options(FILE *to, unsigned commands, bool global)
 
 static void help_program(FILE *to)
 {
-	fprintf(to, "usage: swarmcap COMMAND [OPTION...] [OPERAND...]\n\n"
-		    "Captures the packets of whole Docker Swarm services, on every node at once.\n\n");
+	fprintf(to,
+		"usage: swarmcap COMMAND [OPTION...] [OPERAND...]\n\n"
+		"Captures the packets of whole Docker Swarm services, on every node at once.\n\n");
 	for (size_t i = 0; i < options_n_commands; i++) {
 		char left[64];
 
-		snprintf(left, sizeof(left), "%s %s", options_commands[i].name, options_commands[i].shape);
+		snprintf(left, sizeof(left), "%s %s", options_commands[i].name,
+			 options_commands[i].shape);
 		fprintf(to, "  %-*s  %s\n", HELP_COLUMN, left, options_commands[i].sentence);
 	}
 	fprintf(to, "\nGlobal options:\n");
 	help_options(to, OPT_ALL, true);
-	fprintf(to, "  %-*s  %s\n  %-*s  %s\n\n", HELP_COLUMN, "-h, --help", "this help, or a command's",
-		HELP_COLUMN, "    --version", "the program's version");
+	fprintf(to, "  %-*s  %s\n  %-*s  %s\n\n", HELP_COLUMN, "-h, --help",
+		"this help, or a command's", HELP_COLUMN, "    --version", "the program's version");
 	fprintf(to, "'swarmcap COMMAND --help' tells more; so does swarmcap(1).\n");
 }
 
@@ -250,8 +263,8 @@ void request_help(FILE *to, const char *command)
 		help_program(to);
 		return;
 	}
-	fprintf(to, "usage: swarmcap %s [OPTION...]%s%s\n\n%s\n\n", row->name, *row->shape ? " " : "", row->shape,
-		row->sentence);
+	fprintf(to, "usage: swarmcap %s [OPTION...]%s%s\n\n%s\n\n", row->name,
+		*row->shape ? " " : "", row->shape, row->sentence);
 	help_options(to, row->bit, false);
 	fprintf(to, "\nGlobal options:\n");
 	help_options(to, row->bit, true);

@@ -23,8 +23,8 @@ struct request {
 
 	/* global options */
 	const char *engine_host;	/* -H, NULL: the environment's */
-	const char *credentials;	/* --credentials DIR, NULL: $SWARMCAP_CREDENTIALS or the default */
-	enum log_level verbosity;	/* -q: LOG_ERROR, default LOG_INFO (warnings and events), -v: LOG_DEBUG */
+	const char *credentials; /* --credentials DIR, NULL: the environment's or the default */
+	enum log_level verbosity;	/* LOG_INFO; -q: LOG_ERROR, -v: LOG_DEBUG */
 	bool json;
 
 	/* capturing */

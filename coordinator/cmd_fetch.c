@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cmd_fetch.c - swarmcap fetch ID: a capture that was left on the nodes becomes an archive
+ *
+ * Every node is asked first. The contexts that come back with the reports hold what the first
+ * coordinator knew, so that this one writes the same manifest; tasks of nodes that gave no
+ * report are missing in it.
+ */
+#include "attach.h"
+#include "gather.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct fetch {
+	struct attach all;		/* every node */
+	struct request made;		/* what was asked for when it was made */
+	struct cluster then;		/* what its coordinator knew of the cluster */
+	struct plan plan;
+	struct fleet *fleet;		/* of the nodes that have it */
+	struct bundle *bundle;
+	int64_t start_ns, stop_ns;
+};
+
+static void fetch_release(struct fetch *f)
+{
+	fleet_free(f->fleet);
+	bundle_free(f->bundle);
+	request_release(&f->made);
+	plan_release(&f->plan);
+	cluster_release(&f->then);
+	attach_release(&f->all);
+}
+
+static void widen(struct fetch *f, const struct wire_report *r)
+{
+	int64_t start = r->window_start_ns ? r->window_start_ns : r->armed_ns;
+
+	if (start && (!f->start_ns || start < f->start_ns))
+		f->start_ns = start;
+	if (r->window_stop_ns > f->stop_ns)
+		f->stop_ns = r->window_stop_ns;
+}
+
+/* Their reports, borrowed; none may still run: its coordinator will gather it, or its lease end it. */
+static int collect(struct fetch *f, struct wire_report *out, size_t *n_out, struct err *err)
+{
+	size_t n;
+	const struct fleet_node *nodes = fleet_nodes(f->all.fleet, &n);
+
+	*n_out = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!nodes[i].has_report)
+			continue;
+		if (nodes[i].report.running)
+			return err_set(
+				err, -EBUSY,
+				"capture %s still runs on node %s; without its coordinator it ends by "
+				"itself, within a minute",
+				f->all.everyone.id, nodes[i].plan->name);
+		out[(*n_out)++] = nodes[i].report;
+		widen(f, &nodes[i].report);
+	}
+	return 0;
+}
+
+/* Where the nodes are now, not where they were. */
+static void readdress(struct fetch *f)
+{
+	for (size_t i = 0; i < f->plan.n_nodes; i++) {
+		struct plan_node *n = &f->plan.nodes[i];
+		const struct cluster_node *now = cluster_node(&f->all.cluster, n->id);
+
+		if (!now)
+			continue;
+		free(n->address);
+		n->address = xstrdup(now->address);
+	}
+}
+
+static enum exit_status make_plan(struct fetch *f, struct err *err)
+{
+	cleanup_free struct wire_report *reports =
+		xcalloc(f->all.everyone.n_nodes + 1, sizeof(*reports));
+	size_t n;
+
+	if (collect(f, reports, &n, err) < 0 ||
+	    plan_from_reports(reports, n, &f->plan, &f->made, &f->then, err) < 0)
+		return EXIT_FAILED;
+	readdress(f);
+	return EXIT_OK;
+}
+
+/* A name of our own needs the selectors, which only the nodes know; so -o is looked at before. */
+static enum exit_status open_output(struct fetch *f, const char *output, struct err *err)
+{
+	int rc;
+
+	if (f->bundle)
+		return EXIT_OK;
+	rc = bundle_open(&f->bundle, output, f->all.request->force, err);
+	return rc == -EEXIST || rc == -EINVAL ? EXIT_USAGE : rc < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+static enum exit_status attach_again(struct fetch *f, struct err *err)
+{
+	struct fleet_watch watch = {
+		.wake_fd = f->all.signals, .tick = progress_tick, .arg = &f->all.progress,
+	};
+
+	if (fleet_attach(&f->fleet, &f->plan, &f->all.cluster, &f->all.creds, err) < 0)
+		return EXIT_FAILED;
+	f->all.progress.fleet = f->fleet;
+	if (fleet_wait_armed(f->fleet, &watch) == FLEET_WAKE_FD) {
+		fleet_abandon(f->fleet);
+		err_set(err, -EINTR, "interrupted");
+		return EXIT_FAILED;
+	}
+	return EXIT_OK;
+}
+
+static enum exit_status fetch(struct fetch *f, struct request *r, struct err *err)
+{
+	cleanup_free char *name = NULL;
+	enum exit_status status;
+
+	if ((r->output && (status = open_output(f, r->output, err))) ||
+	    (status = attach_open(&f->all, r, err)) || (status = make_plan(f, err)))
+		return status;
+	name = bundle_default_name(f->made.selectors, f->made.n_selectors, f->plan.id);
+	if ((status = open_output(f, name, err)) || (status = attach_again(f, err)))
+		return status;
+
+	f->made.json = r->json;
+	f->made.verbosity = r->verbosity;
+	return gather_archive(&(struct gather){
+		.request = &f->made, .plan = &f->plan, .cluster = &f->then, .fleet = f->fleet,
+		.bundle = f->bundle, .progress = &f->all.progress, .signals = f->all.signals,
+		.interrupted = true, .start_ns = f->start_ns, .stop_ns = f->stop_ns,
+	}, err);
+}
+
+int cmd_fetch(struct request *r)
+{
+	cleanup(fetch_release) struct fetch f = { .all.request = r, .all.signals = -1 };
+	struct err err = ERR_INIT;
+	enum exit_status status = fetch(&f, r, &err);
+
+	if (status == EXIT_OK || status == EXIT_PARTIAL)
+		return status;
+	return cmd_fail(r, status, &err);
+}

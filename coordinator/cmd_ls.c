@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cmd_ls.c - swarmcap ls [SELECTOR...]: what can be captured, where, and by which route
+ */
+#include "cmd.h"
+
+#include "buf.h"
+#include "names.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define COLUMNS 6
+#define CELL_MAX (64 << 10)
+
+struct row {
+	char *cells[COLUMNS];		/* of the table; safe for a terminal */
+	json_t *json;
+	const char *service;
+	int64_t slot;
+};
+
+struct table {
+	struct row *rows;
+	size_t n;
+};
+
+static void table_release(struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		for (size_t c = 0; c < COLUMNS; c++)
+			free(t->rows[i].cells[c]);
+		json_decref(t->rows[i].json);
+	}
+	free(t->rows);
+}
+
+static char *safe(const char *text)
+{
+	struct buf b = BUF_INIT(CELL_MAX);
+
+	buf_add_safe(&b, text && *text ? text : "-");
+	return buf_take(&b);
+}
+
+/* "app 10.0.1.5/24, other 10.0.2.7/24" */
+static char *address_text(const struct cluster_task *t)
+{
+	cleanup_buf struct buf b = BUF_INIT(CELL_MAX);
+
+	for (size_t i = 0; i < t->n_networks; i++)
+		for (size_t k = 0; k < t->networks[i].n_addresses; k++)
+			buf_addf(&b, "%s%s %s", b.len ? ", " : "", t->networks[i].name,
+				 t->networks[i].addresses[k]);
+	return safe(b.data);
+}
+
+static json_t *address_json(const struct cluster_task *t)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < t->n_networks; i++)
+		for (size_t k = 0; k < t->networks[i].n_addresses; k++)
+			json_array_append_new(list,
+					      json_pack("{s:o, s:o}", "network",
+							jx_text(t->networks[i].name), "address",
+							jx_text(t->networks[i].addresses[k])));
+	return list;
+}
+
+/* "agent", or why there is no way: the node is not up, the task does not run. */
+static const char *route(const struct cluster *c, const struct cluster_task *t,
+			 const struct cluster_node *n)
+{
+	if (!cluster_task_runs(c, t) || !n || strcmp(n->state, "ready"))
+		return NULL;
+	return "agent";
+}
+
+static void add_task(struct table *table, const struct cluster *c, const struct cluster_task *t)
+{
+	const struct cluster_service *s = cluster_service(c, t->service_id);
+	const struct cluster_node *n = cluster_node(c, t->node_id);
+	const char *service = s ? s->name : "", *node = n ? n->name : "", *way = route(c, t, n);
+	cleanup_free char *task = names_task(service, t->slot, t->node_id, t->id);
+	struct row *row;
+
+	table->rows = xrealloc(table->rows, table->n + 1, sizeof(*table->rows));
+	row = &table->rows[table->n++];
+	*row = (struct row){
+		.cells = { safe(service), safe(task), safe(node), safe(t->state), address_text(t),
+			   safe(way) },
+		.json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "service",
+				  jx_text(service), "task", jx_text(task), "task_id",
+				  jx_text(t->id), "node", jx_text(node), "node_id",
+				  jx_text(t->node_id), "state", jx_text(t->state), "addresses",
+				  address_json(t), "route", jx_text(way)),
+		.service = service,
+		.slot = t->slot,
+	};
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+	int order = strcmp(x->service, y->service);
+
+	if (!order)
+		order = (x->slot > y->slot) - (x->slot < y->slot);
+	return order ? order : strcmp(x->cells[2], y->cells[2]);
+}
+
+/* What Swarm means to run; the dead ones that it remembers are of no use here. */
+static void fill(struct table *table, const struct cluster *c)
+{
+	for (size_t i = 0; i < c->n_tasks; i++)
+		if (!strcmp(c->tasks[i].desired, "running") || cluster_task_runs(c, &c->tasks[i]))
+			add_task(table, c, &c->tasks[i]);
+	if (table->n)
+		qsort(table->rows, table->n, sizeof(*table->rows), compare);
+}
+
+static void print_table(const struct table *t)
+{
+	static const char *const heads[COLUMNS] = { "SERVICE", "TASK",	    "NODE",
+						    "STATE",   "ADDRESSES", "ROUTE" };
+	int width[COLUMNS];
+
+	for (size_t c = 0; c < COLUMNS; c++) {
+		width[c] = (int)strlen(heads[c]);
+		for (size_t i = 0; i < t->n; i++)
+			if ((int)strlen(t->rows[i].cells[c]) > width[c])
+				width[c] = (int)strlen(t->rows[i].cells[c]);
+	}
+	for (size_t i = 0; i <= t->n; i++)
+		for (size_t c = 0; c < COLUMNS; c++)
+			printf("%-*s%s", c + 1 < COLUMNS ? width[c] : 0,
+			       i ? t->rows[i - 1].cells[c] : heads[c],
+			       c + 1 < COLUMNS ? "  " : "\n");
+}
+
+static void print_json(const struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		cleanup_free char *line = jx_dump(t->rows[i].json);
+
+		puts(line);
+	}
+}
+
+static enum exit_status load(struct request *r, struct cluster *c, struct err *err)
+{
+	struct engine *e = NULL;
+	int rc = engine_open(&e, r->engine_host, err);
+
+	if (rc == 0)
+		rc = cluster_load(e, r->selectors, r->n_selectors, c, err);
+	engine_close(e);
+	if (rc == CLUSTER_E_UNKNOWN)
+		return EXIT_NOTHING;
+	return rc == -EINVAL ? EXIT_USAGE : rc < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+int cmd_ls(struct request *r)
+{
+	cleanup(cluster_release) struct cluster c = CLUSTER_INIT;
+	cleanup(table_release) struct table t = { NULL, 0 };
+	struct err err = ERR_INIT;
+	enum exit_status status = load(r, &c, &err);
+
+	if (status != EXIT_OK)
+		return cmd_fail(r, status, &err);
+	fill(&t, &c);
+	if (r->json)
+		print_json(&t);
+	else
+		print_table(&t);
+	return EXIT_OK;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gather.c - from stopped captures to one archive
+ */
+#include "gather.h"
+
+#include "interrupt.h"
+#include "units.h"
+
+#include <errno.h>
+
+/* The same hint behind every failure from here on. */
+static enum exit_status left_on_nodes(const struct gather *g, struct err *err)
+{
+	err_add(err, "; the captures stay on the nodes, fetch them with: swarmcap fetch %s",
+		g->plan->id);
+	return EXIT_FAILED;
+}
+
+/* Until all files are here; the second ^C ends it. */
+static enum exit_status fetch_all(struct gather *g, struct err *err)
+{
+	struct fleet_watch watch = { .wake_fd = g->signals,
+				     .tick = progress_tick,
+				     .arg = g->progress };
+
+	g->progress->doing = "fetching";
+	while (fleet_gather(g->fleet, bundle_staging(g->bundle), &watch) == FLEET_WAKE_FD) {
+		interrupt_take(g->signals);
+		if (g->interrupted) {
+			fleet_abandon(g->fleet);
+			err_set(err, -EINTR, "interrupted while gathering");
+			return left_on_nodes(g, err);
+		}
+		g->interrupted = true;
+		progress_say(g->progress, LOG_INFO,
+			     "gathering what was captured; ^C again leaves it on the nodes");
+	}
+	progress_end(g->progress);
+	if (fleet_disk_error(g->fleet, err) < 0)
+		return left_on_nodes(g, err);
+	return EXIT_OK;
+}
+
+static void say_missing(struct gather *g, const struct manifest *m)
+{
+	const json_t *list = jx_get(m->json, "missing"), *entry;
+	size_t i;
+
+	json_array_foreach(list, i, entry) {
+		const char *node = jx_str(entry, "node", NULL),
+			   *error = jx_str(entry, "error", NULL);
+		json_t *event = json_copy((json_t *)entry);
+
+		progress_say(g->progress, LOG_WARN, "missing: %s%s%s: %s%s%s",
+			     jx_str(entry, "what", "?"), node ? " on node " : "", node ? node : "",
+			     jx_str(entry, "reason", "?"), error ? ": " : "", error ? error : "");
+		json_object_set_new(event, "event", json_string("missing"));
+		progress_event(g->progress, event);
+	}
+}
+
+static void say_left(struct gather *g)
+{
+	size_t n;
+	const struct fleet_node *nodes = fleet_nodes(g->fleet, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (nodes[i].has_report && !nodes[i].removed)
+			progress_say(
+				g->progress, LOG_WARN,
+				"the capture is still on node %s; drop it with: swarmcap rm %s",
+				nodes[i].plan->name, g->plan->id);
+}
+
+/* The last line, and on stdout the archive's name. */
+static void announce(struct gather *g, const struct manifest *m, enum exit_status status)
+{
+	const char *output = bundle_output(g->bundle);
+	char bytes[32];
+
+	units_format_size((uint64_t)m->bytes, bytes);
+	if (m->dropped > 0)
+		progress_say(g->progress, LOG_WARN, "%lld packets were dropped, see the manifest",
+			     (long long)m->dropped);
+	progress_say(g->progress, LOG_INFO,
+		     "%s: %lld packets of %zu tasks, %s, %lld dropped, %zu missing", output,
+		     (long long)m->packets, m->n_targets, bytes, (long long)m->dropped,
+		     m->n_missing);
+	progress_event(g->progress,
+		       json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:i}", "event",
+				 "archive", "id", g->plan->id, "path", jx_text(output), "targets",
+				 (json_int_t)m->n_targets, "packets", (json_int_t)m->packets,
+				 "bytes", (json_int_t)m->bytes, "dropped", (json_int_t)m->dropped,
+				 "missing", (json_int_t)m->n_missing, "exit", (int)status));
+	if (!g->request->json)
+		printf("%s\n", output);
+}
+
+enum exit_status gather_archive(struct gather *g, struct err *err)
+{
+	cleanup(manifest_release) struct manifest m = MANIFEST_INIT;
+	struct manifest_input in = {
+		.plan = g->plan, .request = g->request, .cluster = g->cluster,
+		.start_ns = g->start_ns, .stop_ns = g->stop_ns,
+		.arm_spread_ns = fleet_arm_spread(g->fleet),
+	};
+	enum exit_status status = fetch_all(g, err);
+
+	if (status != EXIT_OK)
+		return status;
+	in.nodes = fleet_nodes(g->fleet, &in.n_nodes);
+	manifest_make(&in, &m);
+	if (bundle_commit(g->bundle, &m, err) < 0)
+		return left_on_nodes(g, err);
+	fleet_remove(g->fleet, false);
+
+	status = m.partial ? EXIT_PARTIAL : EXIT_OK;
+	say_missing(g, &m);
+	say_left(g);
+	announce(g, &m, status);
+	return status;
+}

@@ -64,7 +64,7 @@ int buf_addf(struct buf *b, const char *fmt, ...)
 	return 0;
 }
 
-/* What may drive a terminal, or turn the order of what it shows: C0, DEL, C1, line and bidi controls. */
+/* Drives a terminal, or turns the order of what it shows: C0, DEL, C1, line and bidi controls. */
 static bool is_control(uint32_t cp)
 {
 	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x200e || cp == 0x200f ||

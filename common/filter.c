@@ -45,14 +45,22 @@ static int compile(const char *expr, const char *code, bool optimize, struct err
 	return 0;
 }
 
-static int check_length(const char *expr, struct err *err)
+/* In bytes, and in terms: libpcap would take a minute for 16 KiB of ports. */
+static int check_bounds(const char *expr, struct err *err)
 {
-	size_t n = strnlen(expr, FILTER_MAX + 1);
+	struct filter_scan s = FILTER_SCAN_INIT(expr);
+	struct filter_token t;
+	int terms = 1;
 
-	if (n <= FILTER_MAX)
-		return 0;
-	return err_set(err, -EINVAL, "the filter is too long: at most %d bytes are taken",
-		       FILTER_MAX);
+	if (strnlen(expr, FILTER_MAX + 1) > FILTER_MAX)
+		return err_set(err, -EINVAL, "the filter is too long: at most %d bytes are taken",
+			       FILTER_MAX);
+	while (filter_next(&s, &t))
+		terms += t.joins;
+	if (terms > FILTER_TERMS_MAX)
+		return err_set(err, -EINVAL, "the filter has too many terms: %d, at most %d are taken",
+			       terms, FILTER_TERMS_MAX);
+	return 0;
 }
 
 /* What only the node's own files could answer, or nobody: to be written as a number. */
@@ -143,7 +151,7 @@ static int check_form(const char *expr, struct err *err)
 
 int filter_check(const char *expr, struct err *err)
 {
-	int rc = check_length(expr, err);
+	int rc = check_bounds(expr, err);
 
 	if (rc < 0)
 		return rc;

@@ -310,6 +310,7 @@ bool filter_next(struct filter_scan *s, struct filter_token *t)
 		s->head = false;
 		break;
 	case C_AND_OR:
+		t->joins = true;
 		/* "src or dst" is one qualifier */
 		s->head = s->head && s->last == C_DIR;
 		break;

@@ -35,6 +35,7 @@ enum filter_of {
 struct filter_token {
 	enum filter_kind kind;
 	enum filter_of of;
+	bool joins;		/* "and", "or", "&&", "||" */
 	const char *start;	/* in the expression, len bytes */
 	size_t len;
 	const char *name;	/* the same without the '\' that escapes a keyword */

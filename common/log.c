@@ -3,7 +3,8 @@
  * log.c - lines for people, on stderr
  *
  * A line leaves by one write(2), so that lines of several threads do not mix. What is
- * written came from anywhere: the whole line is made safe for a terminal, cut at LINE_MAX_BYTES.
+ * written came from anywhere: the whole line is cut to LINE_MAX_BYTES and made
+ * safe for a terminal.
  */
 #include "log.h"
 

@@ -13,6 +13,8 @@
 #include "err.h"
 
 #define FILTER_MAX 16384	/* bytes of an expression, resolved or not */
+/* joined by and, or: libpcap takes 0.2 s for 128 ports (portrange 2 s), and that is cubic */
+#define FILTER_TERMS_MAX 128
 
 /*
  * Compiles for Ethernet (link type 1), snaplen 262144. -EINVAL with pcap's words in err.

@@ -90,6 +90,21 @@ static void test_too_long(void **state)
 	free(expr);
 }
 
+static void test_too_many_terms(void **state)
+{
+	char *expr = xmalloc(FILTER_MAX);
+	struct err err = ERR_INIT;
+	size_t n = 0;
+
+	for (int i = 0; i < FILTER_TERMS_MAX; i++)
+		n += (size_t)sprintf(expr + n, "%sport %d", i % 3 ? " or " : i ? "||" : "", i + 1);
+	assert_int_equal(filter_check(expr, &err), 0);
+	strcpy(expr + n, " and ip");
+	assert_int_equal(filter_check(expr, &err), -EINVAL);
+	assert_string_equal(err.text, "the filter has too many terms: 129, at most 128 are taken");
+	free(expr);
+}
+
 static void test_has_names(void **state)
 {
 	static const char *const names[] = {
@@ -214,6 +229,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_refused_kinds),
 		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_too_many_terms),
 		cmocka_unit_test(test_has_names),
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_resolve_several),

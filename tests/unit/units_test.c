@@ -54,7 +54,8 @@ static void test_duration(void **state)
 static void test_size(void **state)
 {
 	static const struct { const char *s; int rc; uint64_t bytes; } cases[] = {
-		{ "64k", 0, 65536 }, { "100M", 0, 104857600 }, { "2G", 0, 2147483648 }, { "2g", 0, 2147483648 },
+		{ "64k", 0, 65536 }, { "100M", 0, 104857600 }, { "2G", 0, 2147483648 },
+		{ "2g", 0, 2147483648 },
 		{ "812", 0, 812 }, { "0", 0, 0 }, { "1T", -EINVAL, 0 }, { "1kB", -EINVAL, 0 },
 		{ "k", -EINVAL, 0 }, { "1.5M", -EINVAL, 0 }, { "8589934591G", 0, 9223372035781033984 },
 		{ "8589934592G", -ERANGE, 0 }, { "99999999999G", -ERANGE, 0 },

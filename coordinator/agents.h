@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agents.h - every agent asked how it is, side by side
+ *
+ * For the commands that care for the agents themselves: deploy, undeploy, doctor.
+ *
+ *	struct agents a = AGENTS_INIT;
+ *	agents_init(&a, &cluster);	one entry per node, in the cluster's order
+ *	agents_ask(&a, &how);		those with .ask set; threads, joined before it returns
+ *	agents_release(&a);
+ *
+ * The cluster is borrowed for the whole life.
+ */
+#ifndef AGENTS_H
+#define AGENTS_H
+
+#include "cluster.h"
+#include "creds.h"
+#include "link.h"
+
+struct agent {
+	const struct cluster_node *node;
+	bool ask;			/* set by the caller before agents_ask */
+	bool answers;			/* the right one, with info filled */
+	struct wire_info info;
+	struct link_clock clock;	/* probes 0: not asked for */
+	char *busy;			/* captures that run or lie unfetched; NULL: none */
+	struct err err;			/* why it does not answer */
+};
+
+struct agents {
+	struct agent *items;
+	size_t n;
+};
+
+#define AGENTS_INIT { NULL, 0 }
+#define cleanup_agents cleanup(agents_release)
+
+struct agents_how {
+	const struct creds *creds;
+	uint16_t port;
+	int clock_probes;		/* 0: the clock is not asked for */
+	bool list;			/* fill busy */
+};
+
+void agents_init(struct agents *a, const struct cluster *c);
+void agents_ask(struct agents *a, const struct agents_how *how);
+void agents_release(struct agents *a);
+
+/* Why Swarm schedules no agent on this node: "down", "drained", "paused", ...; NULL: it does. */
+const char *agents_absence(const struct cluster_node *n);
+/*
+ * Asks all agents for captures that a restart would end or that nobody fetched. 0, or -EBUSY
+ * with err naming nodes and ids. A node that does not answer has nothing to say in this.
+ */
+int agents_check_idle(const struct cluster *c, const struct creds *creds, uint16_t port,
+		      struct err *err);
+
+#endif

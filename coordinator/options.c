@@ -174,15 +174,25 @@ static int set_image(struct request *r, const char *value, struct err *err)
 	return 0;
 }
 
+/* An address, or a network: each node listens on its own address within it. */
 static int set_listen(struct request *r, const char *value, struct err *err)
 {
+	cleanup_free char *text = xstrdup(value);
+	char *slash = strchr(text, '/');
 	struct in6_addr address;
+	uint64_t bits = 1;
+	bool v4, v6;
 
-	if (inet_pton(AF_INET, value, &address) != 1 && inet_pton(AF_INET6, value, &address) != 1)
-		return err_set(err, -EINVAL, "--listen '%s': not an IPv4 or IPv6 address", value);
-	if (!strcmp(value, "0.0.0.0") || !strcmp(value, "::"))
-		return err_set(err, -EINVAL,
-			       "--listen '%s': an agent never listens on every address", value);
+	if (slash)
+		*slash++ = '\0';
+	v4 = inet_pton(AF_INET, text, &address) == 1;
+	v6 = inet_pton(AF_INET6, text, &address) == 1;
+	if ((!v4 && !v6) || (slash && units_parse_u64(slash, 0, v4 ? 32 : 128, &bits) < 0))
+		return err_set(err, -EINVAL, "--listen '%s': not an address or a network, as in "
+			       "10.0.0.0/24", value);
+	if (!strcmp(text, "0.0.0.0") || !strcmp(text, "::") || bits == 0)
+		return err_set(err, -EINVAL, "--listen '%s': an agent never listens on every "
+			       "address", value);
 	r->listen = value;
 	return 0;
 }

@@ -39,7 +39,7 @@ struct request {
 
 	/* deploy, undeploy, doctor */
 	const char *image;
-	const char *listen;		/* --listen ADDRESS; NULL: each node's advertise address */
+	const char *listen;		/* --listen ADDRESS or NETWORK; NULL: not given */
 	uint16_t port;			/* --port; 0: not given */
 	bool rotate;
 };

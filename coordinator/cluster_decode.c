@@ -13,6 +13,7 @@
 #include "cluster.h"
 
 #include "buf.h"
+#include "utf8.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -25,16 +26,11 @@
 
 /* ---- small parts ---- */
 
-/* Cut between characters. */
 static char *dup_text(const char *s)
 {
-	size_t n = strnlen(s, WIRE_TEXT_MAX + 1);
-	char *out;
+	size_t n = utf8_cut(s, WIRE_TEXT_MAX);
+	char *out = xmalloc(n + 1);
 
-	if (n > WIRE_TEXT_MAX)
-		for (n = WIRE_TEXT_MAX; n > 0 && (s[n] & 0xc0) == 0x80; n--)
-			;
-	out = xmalloc(n + 1);
 	memcpy(out, s, n);
 	out[n] = '\0';
 	return out;

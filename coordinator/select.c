@@ -12,6 +12,7 @@
  *	WAITS	a replacement that Swarm holds back, as of a task that fails again and again: a note
  *	PAST	history: nothing
  *
+ * WANTED and WAITS speak of a service of which something runs; one without is a note as a whole.
  * A node that is down still has tasks that "run": only the node's state tells.
  */
 #include "plan.h"
@@ -39,6 +40,7 @@ struct selection {
 	struct target *targets;
 	size_t n;
 	json_t *keys;
+	bool *alive;			/* per service: a task of it runs */
 };
 
 /* ---- services ---- */
@@ -156,6 +158,16 @@ static struct candidate *find_candidates(const struct cluster *c, const bool *se
 	return list;
 }
 
+static bool *find_alive(const struct cluster *c, const struct candidate *list, size_t n)
+{
+	bool *alive = xcalloc(c->n_services, sizeof(*alive));
+
+	for (size_t i = 0; i < n; i++)
+		if (list[i].fate == RUNS)
+			alive[list[i].service - c->services] = true;
+	return alive;
+}
+
 /* ---- targets ---- */
 
 /* "web.3"; of a global service "web.<node id>", as docker service ps has it. */
@@ -253,12 +265,14 @@ static void note_waiting(struct selection *s, const struct candidate *a)
 /* One slot's candidates, the best first. */
 static void take_slot(struct selection *s, const struct candidate *list, size_t n)
 {
-	if (list->fate == WANTED)
+	bool alive = s->alive[list->service - s->cluster->services];
+
+	if (list->fate == WANTED && alive)
 		add_wanted(s, list);
+	if (list->fate == WAITS && alive)
+		note_waiting(s, list);
 	if (list->fate == LOST)
 		add_unreachable(s, list);
-	if (list->fate == WAITS)
-		note_waiting(s, list);
 
 	for (size_t i = 0; i < n && list[i].fate == RUNS; i++) {
 		if (is_reachable(list[i].node))
@@ -321,7 +335,7 @@ int select_targets(const struct request *r, const struct cluster *c, struct targ
 		   size_t *n_out, struct plan *notes_and_missing, struct err *err)
 {
 	struct selection s = { .cluster = c, .plan = notes_and_missing };
-	cleanup_free bool *selected = select_services(r, c);
+	cleanup_free bool *selected = select_services(r, c), *alive = NULL;
 	cleanup_free struct candidate *list = NULL;
 	cleanup_json json_t *keys = json_object();
 	size_t n, end, first_note;
@@ -329,6 +343,7 @@ int select_targets(const struct request *r, const struct cluster *c, struct targ
 	list = find_candidates(c, selected, &n);
 	s.targets = xcalloc(n, sizeof(*s.targets));
 	s.keys = keys;
+	s.alive = alive = find_alive(c, list, n);
 	for (size_t i = 0; i < n; i = end) {
 		for (end = i + 1; end < n && compare_slots(&list[i], &list[end]) == 0; end++)
 			;

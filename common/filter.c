@@ -39,8 +39,8 @@ static int compile(const char *expr, const char *code, bool optimize, struct err
 		util_out_of_memory();
 
 	if (pcap_compile(p, &program, code, optimize, PCAP_NETMASK_UNKNOWN) < 0)
-		return err_set(err, -EINVAL, "filter '%.*s%s' does not compile: %s", SHOWN_MAX, expr,
-			       strlen(expr) > SHOWN_MAX ? "..." : "", pcap_geterr(p));
+		return err_set(err, -EINVAL, "filter '%.*s%s' does not compile: %s", SHOWN_MAX,
+			       expr, strlen(expr) > SHOWN_MAX ? "..." : "", pcap_geterr(p));
 	pcap_freecode(&program);
 	return 0;
 }
@@ -58,8 +58,8 @@ static int check_bounds(const char *expr, struct err *err)
 	while (filter_next(&s, &t))
 		terms += t.joins;
 	if (terms > FILTER_TERMS_MAX)
-		return err_set(err, -EINVAL, "the filter has too many terms: %d, at most %d are taken",
-			       terms, FILTER_TERMS_MAX);
+		return err_set(err, -EINVAL, "the filter has too many terms: %d, at most %d are "
+			       "taken", terms, FILTER_TERMS_MAX);
 	return 0;
 }
 
@@ -76,8 +76,8 @@ static int refuse_kind(const struct filter_token *t, struct err *err)
 		return err_set(err, -EINVAL, "the filter names the link-layer address '%.*s': "
 			       "give the address as a number", n, t->name);
 	case FILTER_GATEWAY:
-		return err_set(err, -EINVAL, "the filter names the gateway '%.*s': give its hardware "
-			       "address as a number, with 'ether host'", n, t->name);
+		return err_set(err, -EINVAL, "the filter names the gateway '%.*s': give its "
+			       "hardware address as a number, with 'ether host'", n, t->name);
 	default:
 		return 0;
 	}
@@ -168,6 +168,9 @@ int filter_resolve(const char *expr, char **out, struct err *err)
 	if (rc == -EFBIG)
 		return err_set(err, -EINVAL, "the filter is too long with numbers for its names: "
 			       "at most %d bytes are taken", FILTER_MAX);
+	/* numbers may be too many, or a contradiction that names were not */
+	if (rc == 0 && strcmp(expr, numbers.data) != 0)
+		rc = filter_check(numbers.data, err);
 	if (rc < 0)
 		return rc;
 

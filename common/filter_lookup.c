@@ -167,8 +167,8 @@ int filter_lookup(const struct filter_token *t, struct buf *out, struct err *err
 	int rc;
 
 	if (t->name_len > NAME_BYTES_MAX)
-		return err_set(err, -ENOENT, "a name in the filter is too long: %zu bytes, at most %d",
-			       t->name_len, NAME_BYTES_MAX);
+		return err_set(err, -ENOENT, "a name in the filter is too long: %zu bytes, at "
+			       "most %d", t->name_len, NAME_BYTES_MAX);
 	memcpy(name, t->name, t->name_len);
 	name[t->name_len] = '\0';
 

@@ -56,8 +56,8 @@ static const struct {
 	{ C_AND_OR, " and or " },
 	{ C_NOT, " not " },
 	{ C_TAKES_WORD, " type subtype direction dir llc on ifname rset ruleset reason action " },
-	{ C_OTHER, " mask less greater byte broadcast multicast len length inbound outbound ifindex "
-		   "vlan mpls pppoed pppoes geneve lane metac bcc oam oamf4 oamf4ec oamf4sc sc "
+	{ C_OTHER, " mask less greater byte broadcast multicast len length inbound outbound "
+		   "ifindex vlan mpls pppoed pppoes geneve lane metac bcc oam oamf4 oamf4ec oamf4sc sc "
 		   "ilmic vpi vci connectmsg metaconnect rnr rulenum srnr subrulenum fisu lssu lsu "
 		   "msu hfisu hlssu hmsu sio opc dpc sls hsio hopc hdpc hsls " },
 	{ C_OTHER, " icmptype icmpcode icmp-echoreply icmp-unreach icmp-sourcequench icmp-redirect "

@@ -24,8 +24,8 @@ int jx_parse(const char *text, size_t len, const char *what, json_t **out, struc
 	int n;
 
 	if (len > JX_SIZE_MAX)
-		return err_set(err, -EFBIG, "%s is too large: %zu bytes of JSON, at most %u are read",
-			       what, len, JX_SIZE_MAX);
+		return err_set(err, -EFBIG, "%s is too large: %zu bytes of JSON, at most %u are "
+			       "read", what, len, JX_SIZE_MAX);
 
 	j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
 	if (!j) {

@@ -30,7 +30,7 @@ struct err {
 int err_set(struct err *err, int code, const char *fmt, ...) PRINTF(3, 4);
 /* The same with -errno and ": strerror" behind the sentence. */
 int err_errno(struct err *err, const char *fmt, ...) PRINTF(2, 3);
-/* Adds to the end of a filled sentence: where it happened, what to do. Returns err->code, -EIO for NULL. */
+/* Adds where and what to do to the end of a filled sentence. err->code, or -EIO for NULL. */
 int err_add(struct err *err, const char *fmt, ...) PRINTF(2, 3);
 void err_reset(struct err *err);
 

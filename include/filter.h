@@ -24,8 +24,8 @@
 int filter_check(const char *expr, struct err *err);
 /*
  * *out: the same expression with numbers for names; free it. Checks the form before any
- * look-up (-EINVAL as above). -ENOENT: a name has no number that fits. What came out is still
- * to be checked: its numbers may be a contradiction that no packet fulfils.
+ * look-up, and what came out after it (-EINVAL as above). -ENOENT: a name has no number that
+ * fits.
  */
 int filter_resolve(const char *expr, char **out, struct err *err);
 /*

@@ -63,7 +63,8 @@ static void test_is_hex(void **state)
 	assert_false(digest_is_hex(NULL));
 	assert_false(digest_is_hex(""));
 	assert_false(digest_is_hex(OF_ABC "0"));
-	assert_false(digest_is_hex("BA7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+	assert_false(digest_is_hex("BA7816bf8f01cfea414140de5dae2223"
+				   "b00361a396177a9cb410ff61f20015ad"));
 }
 
 int main(void)

@@ -16,10 +16,12 @@
 static void test_check(void **state)
 {
 	static const char *const good[] = {
-		"", "tcp port 80", "host 10.0.1.5 or fe80::1", "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0",
+		"", "tcp port 80", "host 10.0.1.5 or fe80::1",
+		"tcp[tcpflags] & (tcp-syn|tcp-fin) != 0",
 		"ether host 02:42:0a:00:01:05", "portrange 6000-6008", "inbound", "vlan 5 and ip",
 		"ip proto 6", "ether proto \\ip", "net 10.0.0.0/8", "icmp[icmptype] == icmp-echo",
-		"len > 1000 and not broadcast", "llc rr", "geneve 5", "(port 80 or 443) and host 1.2.3.4",
+		"len > 1000 and not broadcast", "llc rr", "geneve 5",
+		"(port 80 or 443) and host 1.2.3.4",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -45,8 +47,8 @@ static void refused(const char *expr, const char *words)
 
 static void test_refused(void **state)
 {
-	refused("tcp prot 80", "filter 'tcp prot 80' does not compile: can't parse filter expression: "
-		"syntax error");
+	refused("tcp prot 80", "filter 'tcp prot 80' does not compile: "
+		"can't parse filter expression: syntax error");
 	refused("port", "syntax error");
 	refused("nosuchword", "syntax error");
 	refused("host nosuch.invalid and", "syntax error");
@@ -116,7 +118,8 @@ static void test_has_names(void **state)
 	};
 	static const char *const none[] = {
 		"host 1.2.3.4", "host 1.2", "host 0x10", "ether host aabbccddeeff",
-		"ether host aabb.ccdd.eeff", "ether host 0-1-2-3-4-5", "host ::1", "host 1:2:3:4:5:6:7:8",
+		"ether host aabb.ccdd.eeff", "ether host 0-1-2-3-4-5", "host ::1",
+		"host 1:2:3:4:5:6:7:8",
 		"host ::ffff:1.2.3.4", "ip proto 17", "iso proto \\esis", "type mgt subtype beacon",
 		"dir fromds", "on eth0", "less 5", "icmp6-echo", "port 80&&port 81||!port 3",
 		"action pass", "tcp[2:2]-1=5", "ether proto \\loopback",
@@ -206,6 +209,19 @@ static void test_unknown(void **state)
 	unknown(expr, "too long");
 }
 
+/* Each name is fine, what they mean together is not. */
+static void test_contradiction(void **state)
+{
+	struct err err = ERR_INIT;
+	char *out = NULL;
+
+	assert_int_equal(filter_check("ip proto \\tcp and udp port 53", &err), 0);
+	assert_int_equal(filter_resolve("ip proto \\tcp and udp port 53", &out, &err), -EINVAL);
+	assert_null(out);
+	assert_string_equal(err.text, "filter 'ip proto 6 and udp port 53' does not compile: "
+			    "expression rejects all packets");
+}
+
 /* At the limit as it was written, past it with "6000" for "x11". */
 static void test_resolved_too_long(void **state)
 {
@@ -234,6 +250,7 @@ int main(void)
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_resolve_several),
 		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_contradiction),
 		cmocka_unit_test(test_resolved_too_long),
 	};
 

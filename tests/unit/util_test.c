@@ -209,7 +209,8 @@ static void test_random_hex(void **state)
 static void test_utf8(void **state)
 {
 	static const struct { const char *s; size_t n; uint32_t cp; } cases[] = {
-		{ "a", 1, 'a' }, { "", 0, 0 }, { "\xc3\xa9", 2, 0xe9 }, { "\xe2\x82\xac", 3, 0x20ac },
+		{ "a", 1, 'a' }, { "", 0, 0 }, { "\xc3\xa9", 2, 0xe9 },
+		{ "\xe2\x82\xac", 3, 0x20ac },
 		{ "\xf0\x9f\x90\x9d", 4, 0x1f41d }, { "\x80", 0, 0 }, { "\xc3", 0, 0 },
 		{ "\xc0\x80", 0, 0 }, { "\xe0\x80\xaf", 0, 0 }, { "\xed\xa0\x80", 0, 0 },
 		{ "\xf4\x90\x80\x80", 0, 0 }, { "\xff", 0, 0 }, { "\xf0\x9f", 0, 0 },

@@ -193,8 +193,8 @@ static void test_table(void **state)
 	assert_string_equal(text, "NODE   ADDRESS     ROUTE  TASK    CONTAINER     NETWORKS\n"
 				  "node1  10.96.0.11  agent  web2.1  e59d7ccf1ab2  back "
 				  "10.0.2.2/24, app 10.0.1.7/24\n"
-				  "node3  10.96.0.13  agent  web2.2  5fe46d43b11e  app "
-				  "10.0.1.8/24, back 10.0.2.3/24\n"
+				  "node3  10.96.0.13  agent  web2.2  822484b0f787  back "
+				  "10.0.2.3/24, app 10.0.1.8/24\n"
 				  "missing: task web2.3 on node3: node node3 is down\n"
 				  "note: service none has no running task\n");
 	teardown(&w);

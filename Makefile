@@ -92,10 +92,12 @@ bench: all image $(B)/workload.tar
 fresh:
 	@tests/fresh
 
+# Off: what cppcheck 2.10 does not understand (jansson's loops, statement expressions), and NULL as a sentinel.
 lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
-		--suppress=missingIncludeSystem -Iinclude common agent coordinator
-	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh' -- tests deploy .ci)
+		$(addprefix --suppress=,missingIncludeSystem unknownMacro varFuncNullUB internalAstError ctuuninitvar arrayIndexThenCheck) \
+		-Iinclude common agent coordinator
+	shellcheck -x $$(git grep -lE '^#!/bin/(ba)?sh' -- tests deploy .ci)
 
 # ---- what runs elsewhere ----
 

@@ -115,15 +115,23 @@ static int load_tasks(struct engine *e, struct cluster *c, struct err *err)
 	return rc < 0 ? rc : cluster_decode_tasks(tasks, c, err);
 }
 
+/* By the label, not by name: a stack's service is named after the stack (deploy/stack.yml). */
 static int load_agent_port(struct engine *e, struct cluster *c, struct err *err)
 {
-	cleanup_json json_t *service = NULL;
+	cleanup_free char *filters = engine_filters("label", "swarmcap.port", NULL);
+	cleanup_free char *path = xasprintf("/services?%s", filters);
+	cleanup_json json_t *list = NULL;
+	const json_t *service;
 	uint64_t port = SWARMCAP_PORT;
-	int rc = ask_service(e, SWARMCAP_SERVICE, &service, err);
+	size_t i;
+	int rc = ask(e, path, &list, err);
 
-	if (rc < 0 || !service)
+	if (rc < 0 || json_array_size(list) == 0)
 		return rc;
-	units_parse_u64(jx_str(service, "Spec.Labels.=swarmcap.port", ""), 1, UINT16_MAX, &port);
+	json_array_foreach(list, i, service)
+		if (units_parse_u64(jx_str(service, "Spec.Labels.=swarmcap.port", ""), 1,
+				    UINT16_MAX, &port) == 0)
+			break;
 	c->agent_port = (uint16_t)port;
 	return 0;
 }

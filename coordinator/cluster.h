@@ -46,7 +46,7 @@ struct cluster {
 	char *id;			/* of the Swarm */
 	char *self_node_id, *self_name;	/* the manager that answered */
 	char *self_address;		/* as it advertises itself; "" when unknown */
-	uint16_t agent_port;		/* label swarmcap.port of the service swarmcap-agent; 0: no such service */
+	uint16_t agent_port;		/* label swarmcap.port of the agents' service; 0: no such service */
 	struct cluster_node *nodes;
 	size_t n_nodes;
 	struct cluster_service *services;	/* those that were selected */

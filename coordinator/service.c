@@ -28,6 +28,7 @@
 #define SPOOL_DIR "/var/lib/swarmcap"
 #define ENGINE_SOCKET "/var/run/docker.sock"
 #define ENGINE_SOCKET_HERE "/run/docker.sock"
+#define ENGINE_URL "unix://" ENGINE_SOCKET_HERE
 #define EXEC_ROOT "/var/run/docker"
 #define EXEC_ROOT_HERE "/run/docker"
 
@@ -69,7 +70,7 @@ static json_t *args(const struct service_want *w)
 	cleanup_free char *port = xasprintf("%u", w->port);
 	const char *const fixed[] = {
 		"--listen-swarm", port, "--socket", SOCKET, "--tls-dir", SECRETS_DIR,
-		"--spool", SPOOL_DIR, "--engine", "unix://" ENGINE_SOCKET_HERE,
+		"--spool", SPOOL_DIR, "--engine", ENGINE_URL,
 		"--netns-dir", EXEC_ROOT_HERE "/netns",
 	};
 	json_t *a = json_array();
@@ -220,13 +221,19 @@ const char *service_digest(const json_t *spec)
 	return jx_str(spec, "Labels.=" SERVICE_LABEL_SPEC, "");
 }
 
-/* ---- the job */
+/*
+ * ---- the job
+ *
+ * A global service that runs once, not one of Swarm's own jobs (GlobalJob): those leave their
+ * tasks and containers behind for ever when they are removed (moby#42789).
+ */
 
 json_t *service_job_spec(const char *image)
 {
-	json_t *box = json_pack("{s:o, s:[s, s, s], s:[s], s:b, s:[o], s:{s:{s:b}}}",
+	json_t *box = json_pack("{s:o, s:[s, s, s, s, s], s:[s], s:b, s:[o], s:{s:{s:b}}}",
 				"Image", jx_text(image), "Command", AGENT, "drop-volume",
-				SERVICE_SPOOL, "CapabilityDrop", "ALL", "ReadOnly", 1,
+				SERVICE_SPOOL, "--engine", ENGINE_URL,
+				"CapabilityDrop", "ALL", "ReadOnly", 1,
 				"Mounts", engine_socket(),
 				"Privileges", "SELinuxContext", "Disable", 1);
 	/* until the agent's container has let go of the volume */
@@ -236,8 +243,7 @@ json_t *service_job_spec(const char *image)
 				 "Networks", host_network(), "Placement", linux_nodes(),
 				 "RestartPolicy", restart);
 	json_t *spec = json_pack("{s:s, s:{s:s}, s:{s:{}}, s:o}", "Name", SERVICE_JOB,
-				 "Labels", "swarmcap", "1", "Mode", "GlobalJob",
-				 "TaskTemplate", task);
+				 "Labels", "swarmcap", "1", "Mode", "Global", "TaskTemplate", task);
 
 	if (!spec)
 		util_out_of_memory();

@@ -132,17 +132,18 @@ static bool has_file(const struct capture *c, const char *name)
 
 int capture_open_file(struct capture *c, const char *name, int *fd, int64_t *size, struct err *err)
 {
-	bool known, dropped;
+	cleanup_free char *dropped = NULL;
 	struct stat st;
+	bool known;
 
 	pthread_mutex_lock(&c->lock);
 	known = has_file(c, name);
-	dropped = c->report.dropped != NULL;
+	dropped = xstrdup_null(c->report.dropped);
 	pthread_mutex_unlock(&c->lock);
 	if (!known)
 		return err_set(err, -ENOENT, "the capture has no such file");
 	if (dropped)
-		return err_set(err, -ESTALE, "the spool gave up this capture's files");
+		return err_set(err, -ESTALE, "the capture's files were dropped at %s", dropped);
 	*fd = openat(c->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (*fd < 0)
 		return err_errno(err, "cannot open %s in the spool", name);

@@ -5,11 +5,12 @@
  * The lock guards the list only. It is never held while a capture does something: whoever
  * wants that takes references first (captures_all) and lets the lock go.
  *
- * Room in the spool. Writers are refused at the quota and at the floor (spool_take), and each
- * refusal first drops finished captures, one after another. So that not every writer runs into the
- * wall together, the tick watches a mark a little below it (QUOTA_MARK): there it
+ * Room in the spool. Writers are refused at the quota and at the floor (spool_take); at the
+ * quota finished captures are dropped first, one after another. So that not every writer runs into
+ * the wall together, the tick watches a mark a little before it (QUOTA_MARK, FLOOR_MARK): there it
  * drops finished captures ahead of time, and when there are none left it ends the largest
- * target, one per second, while the others go on.
+ * target, one per second, while the others go on. At the floor nothing is dropped: others may have
+ * filled the disk, and an unfetched capture is not the price for that.
  */
 #include "captures.h"
 #include "log.h"
@@ -247,7 +248,7 @@ static void hold_quota(struct captures *r)
 	struct capture *c;
 	int pressure;
 
-	while ((pressure = pressure_at_mark(r)) && captures_make_room(r, 0))
+	while ((pressure = pressure_at_mark(r)) == -EDQUOT && captures_make_room(r, 0))
 		continue;
 	if (!pressure || now - r->stopped_ns < STOP_EVERY_MS * NS_PER_MS)
 		return;
@@ -266,7 +267,7 @@ static int check_room(struct captures *r, struct err *err)
 {
 	int pressure;
 
-	while ((pressure = spool_pressure(r->env.spool, 1)) && captures_make_room(r, 1))
+	while ((pressure = spool_pressure(r->env.spool, 1)) == -EDQUOT && captures_make_room(r, 1))
 		continue;
 	if (pressure == -EDQUOT) {
 		err_set(err, -EDQUOT, "the spool's quota is reached on node %s", r->env.node->name);

@@ -62,10 +62,10 @@ int main(int argc, char **argv)
 	int r;
 
 	settle_process();
-	log_init("swarmcap-agent: ", LOG_INFO);
+	log_init("swarmcap-agent", LOG_INFO);
 	r = options_parse(&o, argc, argv, &err);
 	if (!r && o.verbose)
-		log_init("swarmcap-agent: ", LOG_DEBUG);
+		log_init("swarmcap-agent", LOG_DEBUG);
 	if (r) {
 		log_error("%s", err.text);
 		options_release(&o);

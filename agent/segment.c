@@ -65,12 +65,14 @@ static int put_trailer(struct buf *b, const struct segment *s, const struct pcap
 static int measure_trailer(struct segment *s)
 {
 	struct buf b = BUF_INIT(HEADER_MAX);
-	struct pcapng_stats *zeros = xcalloc(s->n_interfaces + 1, sizeof(*zeros));
-	int r = put_trailer(&b, s, zeros);
+	cleanup_free struct pcapng_stats *some = xcalloc(s->n_interfaces + 1, sizeof(*some));
+	int r;
 
+	for (size_t i = 0; i < s->n_interfaces; i++)	/* an absent time would not be written */
+		some[i] = (struct pcapng_stats){ .ts_ns = 1, .start_ns = 1, .end_ns = 1 };
+	r = put_trailer(&b, s, some);
 	s->trailer = b.len;
 	buf_release(&b);
-	free(zeros);
 	return r;
 }
 
@@ -228,6 +230,7 @@ int segment_commit(struct segment *s, const struct pcapng_stats *stats, struct w
 		return r;
 	s->fill = 0;
 	r = write_out(s, trailer.data, trailer.len, err);
+	s->trailer = 0;
 	if (!r)
 		r = reveal(s->dirfd, s->fd, s->hidden, s->name, err);
 	if (r)

@@ -174,7 +174,7 @@ int spool_take(struct spool *s, int64_t n, struct err *err)
 {
 	int r = try_take(s, n);
 
-	while (r && s->full && s->full(s->full_arg, n))
+	while (r == -EDQUOT && s->full && s->full(s->full_arg, n))
 		r = try_take(s, n);
 	if (r == -EDQUOT)
 		return err_set(err, r, "the spool's quota is reached");

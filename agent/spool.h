@@ -44,8 +44,8 @@ int spool_open(struct spool **out, const char *dir, const struct spool_limits *l
 void spool_close(struct spool *s);
 
 /*
- * Takes n bytes of room. -EDQUOT: the quota would be passed; -ENOSPC: the floor; then the
- * function set by spool_on_full is asked to make room, once.
+ * Takes n bytes of room. -ENOSPC: the floor would be passed; -EDQUOT: the quota, and the function
+ * set by spool_on_full has no more room to make.
  */
 int spool_take(struct spool *s, int64_t n, struct err *err);
 void spool_give(struct spool *s, int64_t n);

@@ -307,8 +307,8 @@ static void finish(struct target *t, enum wire_end end, struct err *err)
 	size_t n;
 	cleanup_free struct sniff_counts *c = counts(t, &n);
 	struct writer_end w = { .counts = c, .start_ns = t->seen->started_ns, .end_ns = t->stop_ns };
-	int r = writer_finish(t->writer, &w, err);
 	struct wire_target *s = t->seen;
+	int r = writer_finish(t->writer, &w, err);
 
 	pthread_mutex_lock(t->env.lock);
 	publish(t, c, n);
@@ -335,6 +335,8 @@ static void *drain(void *arg)
 	if (!err.code)
 		err = t->sink_err;
 	finish(t, end, &err);
+	writer_free(t->writer);
+	t->writer = NULL;
 	sniff_close(t->sniff);
 	t->sniff = NULL;
 	return NULL;

@@ -141,7 +141,7 @@ static int write_bundle(const char *name, bool force, struct err *err)
 	"cd " folder " && sha256sum -c --strict SHA256SUMS && " \
 	"test $(ls -A | wc -l) = 5 && test $(wc -l <SHA256SUMS) = 4 && " \
 	"test \"$(cat hosts)\" = \"$(printf '10.0.1.5\\tweb.1.k7x2a9')\" && " \
-	"python3 -m json.tool manifest.json && ! grep -P '[^ -~]' manifest.json && " \
+	"jq -e . manifest.json && ! grep -P '[^ -~]' manifest.json && " \
 	"test $(stat -c %s node2-web.2.bbbbbb-2026-11-23_14-39-05.pcapng) = 3145745 && " \
 	"test \"$(stat -c %a-%Y * | sort -u)\" = 600-1795444775"
 

@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pcapng_write_test.c - what the writers write; tshark, capinfos and tcpdump are the judges
+ * pcapng_write_test.c - what the writer writes; tshark, capinfos and tcpdump are the judges
  */
-#include "pcapfile.h"
+#include "judge.h"
+#include "pcapng.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #define T0 1795444745120334551LL	/* 2026-11-23T14:39:05.120334551Z */
-#define OUTPUT_MAX (1u << 20)
-
-static char dir[64];
 
 /* Ethernet, IPv4 10.0.1.5 -> 10.0.1.6, UDP 1000 -> 2000, 4 bytes */
 static const uint8_t udp4[] = {
@@ -85,48 +78,14 @@ static void put_all(struct buf *b)
 	assert_int_equal(pcapng_put_stats(b, &stats), 0);
 }
 
-static void save(const char *name, const struct buf *b)
-{
-	char path[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "we");
-	assert_non_null(f);
-	assert_int_equal(fwrite(b->data, 1, b->len, f), b->len);
-	fclose(f);
-}
-
-/* What a command says in the test's folder, to be freed; it must succeed. */
-static char *judge(const char *command)
-{
-	cleanup_free char *line = xasprintf("cd %s && %s 2>err", dir, command);
-	char *out = xcalloc(1, OUTPUT_MAX);
-	FILE *f = popen(line, "re");
-
-	assert_non_null(f);
-	out[fread(out, 1, OUTPUT_MAX - 1, f)] = '\0';
-	if (pclose(f) != 0)
-		fail_msg("%s fails: %s", command, out);
-	return out;
-}
-
-static void assert_says(const char *command, const char *want)
-{
-	cleanup_free char *out = judge(command);
-
-	if (!strstr(out, want))
-		fail_msg("%s says no \"%s\": %s", command, want, out);
-}
-
 static void tshark_reads_packets(void **state)
 {
 	cleanup_buf struct buf b = BUF_INIT(1 << 20);
 	cleanup_free char *out = NULL;
 
 	put_all(&b);
-	save("a.pcapng", &b);
-	out = judge("tshark -r a.pcapng -T fields -e frame.time_epoch -e frame.interface_name "
+	judge_save("a.pcapng", &b);
+	out = judge_run("tshark -r a.pcapng -T fields -e frame.time_epoch -e frame.interface_name "
 		    "-e frame.interface_description -e frame.len -e frame.cap_len "
 		    "-e frame.packet_flags_direction -e udp.dstport");
 	assert_string_equal(out,
@@ -143,8 +102,8 @@ static void tshark_reads_names(void **state)
 	cleanup_free char *out = NULL;
 
 	put_all(&b);
-	save("a.pcapng", &b);
-	out = judge("tshark -r a.pcapng -N n -o nameres.use_external_name_resolver:FALSE "
+	judge_save("a.pcapng", &b);
+	out = judge_run("tshark -r a.pcapng -N n -o nameres.use_external_name_resolver:FALSE "
 		    "-T fields -e ip.src_host -e ip.dst_host -e ipv6.src_host");
 	assert_string_equal(out, "web.3.k7x2a9\t10.0.1.6\t\n\t\tsix.1.aaaaaa\n"
 				 "web.3.k7x2a9\t10.0.1.6\t\n");
@@ -155,16 +114,16 @@ static void capinfos_reads_headers(void **state)
 	cleanup_buf struct buf b = BUF_INIT(1 << 20);
 
 	put_all(&b);
-	save("a.pcapng", &b);
-	assert_says("capinfos -M a.pcapng", "Number of packets:   3\n");
-	assert_says("capinfos -M a.pcapng", "File timestamp precision:  nanoseconds (9)\n");
-	assert_says("capinfos -M a.pcapng", "Capture application: swarmcap 0.1.0\n");
-	assert_says("capinfos -M a.pcapng", "Capture oper-sys:    Linux 6.1.0\n");
-	assert_says("capinfos -M a.pcapng", "Capture hardware:    x86_64\n");
-	assert_says("capinfos -M a.pcapng", "Capture comment:     host node1\n");
-	assert_says("capinfos -M a.pcapng", "Filter string = udp or ip6\n");
-	assert_says("capinfos -M a.pcapng", "Number of stat entries = 1\n");
-	assert_says("tcpdump -nn -r a.pcapng", "10.0.1.5.1000 > 10.0.1.6.2000: UDP, length 4\n");
+	judge_save("a.pcapng", &b);
+	judge_says("capinfos -M a.pcapng", "Number of packets:   3\n");
+	judge_says("capinfos -M a.pcapng", "File timestamp precision:  nanoseconds (9)\n");
+	judge_says("capinfos -M a.pcapng", "Capture application: swarmcap 0.1.0\n");
+	judge_says("capinfos -M a.pcapng", "Capture oper-sys:    Linux 6.1.0\n");
+	judge_says("capinfos -M a.pcapng", "Capture hardware:    x86_64\n");
+	judge_says("capinfos -M a.pcapng", "Capture comment:     host node1\n");
+	judge_says("capinfos -M a.pcapng", "Filter string = udp or ip6\n");
+	judge_says("capinfos -M a.pcapng", "Number of stat entries = 1\n");
+	judge_says("tcpdump -nn -r a.pcapng", "10.0.1.5.1000 > 10.0.1.6.2000: UDP, length 4\n");
 }
 
 /* Wireshark can dissect the format itself, and complains about everything that is wrong. */
@@ -174,8 +133,8 @@ static void dissector_finds_no_fault(void **state)
 	cleanup_free char *out = NULL;
 
 	put_all(&b);
-	save("a.pcapng", &b);
-	out = judge("tshark -r a.pcapng -X 'read_format:MIME Files Format' -V");
+	judge_save("a.pcapng", &b);
+	out = judge_run("tshark -r a.pcapng -X 'read_format:MIME Files Format' -V");
 	assert_null(strstr(out, "Expert Info"));
 	assert_null(strstr(out, "Malformed"));
 	assert_non_null(strstr(out, "Number of Dropped Packets: 34\n"));
@@ -199,11 +158,11 @@ static void texts_are_cut_and_safe(void **state)
 	put_interface(&b, "e\x1b]0;x\n\xff", text);
 	assert_int_equal(pcapng_put_names(&b, names, 1), 0);
 	put(&b, &(struct pcapng_packet){ 0, T0, sizeof(udp4), sizeof(udp4), udp4, 0 });
-	save("b.pcapng", &b);
+	judge_save("b.pcapng", &b);
 
-	assert_says("tshark -r b.pcapng -T fields -e frame.interface_name", "e\\x1b]0;x\\x0a\\xff");
-	assert_says("capinfos -M b.pcapng", "Number of packets:   1\n");
-	out = judge("tshark -r b.pcapng -T fields -e frame.interface_description");
+	judge_says("tshark -r b.pcapng -T fields -e frame.interface_name", "e\\x1b]0;x\\x0a\\xff");
+	judge_says("capinfos -M b.pcapng", "Number of packets:   1\n");
+	out = judge_run("tshark -r b.pcapng -T fields -e frame.interface_description");
 	assert_int_equal(strspn(out, "a\xc3\xa4"), 65535);
 }
 
@@ -236,45 +195,8 @@ static void many_names_take_several_blocks(void **state)
 	assert_int_equal(pcapng_put_names(&b, names, 8192), 0);
 	put(&b, &(struct pcapng_packet){ 0, T0, sizeof(udp4), sizeof(udp4), udp4, 0 });
 	free(names);
-	save("c.pcapng", &b);
-	assert_says("capinfos -M c.pcapng", "Number of packets:   1\n");
-}
-
-static void classic_files(void **state)
-{
-	cleanup_buf struct buf b = BUF_INIT(4096);
-	uint8_t out[256];
-	const struct pcapng_packet p = { 7, T0, 43, 1514, udp4, 1 };
-
-	assert_int_equal(pcapfile_put_header(&b, 1, 262144), 0);
-	assert_int_equal(b.len, PCAPFILE_HEADER_SIZE);
-	assert_int_equal(pcapfile_put_packet(out, &p), pcapfile_packet_size(43));
-	assert_int_equal(buf_add(&b, out, pcapfile_packet_size(43)), 0);
-	save("d.pcap", &b);
-
-	assert_says("tshark -r d.pcap -T fields -e frame.time_epoch -e frame.len -e frame.cap_len",
-		    "1795444745.120334551\t1514\t43\n");
-	assert_says("capinfos -M d.pcap", "File timestamp precision:  nanoseconds (9)\n");
-	assert_says("tcpdump -nn -r d.pcap", "10.0.1.5.1000 > 10.0.1.6.2000");
-}
-
-static int make_dir(void **state)
-{
-	strcpy(dir, "/tmp/pcapng-write-XXXXXX");
-	if (!mkdtemp(dir))
-		return -1;
-	setenv("HOME", dir, 1);
-	setenv("XDG_CONFIG_HOME", dir, 1);
-	setenv("TZ", "UTC", 1);
-	setenv("LC_ALL", "C.UTF-8", 1);
-	/* the judges are not ours to sanitize */
-	unsetenv("LD_PRELOAD");
-	return 0;
-}
-
-static int remove_dir(void **state)
-{
-	return util_remove_tree_at(-1, dir);
+	judge_save("c.pcapng", &b);
+	judge_says("capinfos -M c.pcapng", "Number of packets:   1\n");
 }
 
 int main(void)
@@ -287,8 +209,7 @@ int main(void)
 		cmocka_unit_test(texts_are_cut_and_safe),
 		cmocka_unit_test(ceilings_leave_the_buffer_alone),
 		cmocka_unit_test(many_names_take_several_blocks),
-		cmocka_unit_test(classic_files),
 	};
 
-	return cmocka_run_group_tests_name("pcapng_write", tests, make_dir, remove_dir);
+	return cmocka_run_group_tests_name("pcapng_write", tests, judge_setup, judge_teardown);
 }

@@ -2,9 +2,9 @@
  *
  * engine.c - the Docker Engine's API: one connection, version negotiated
  *
- * Where the engine is follows the docker CLI (-H, DOCKER_HOST, DOCKER_CONTEXT). What this does
- * not know yet (contexts, TLS, ssh) is refused: talking to another engine than the docker
- * command beside us would capture the wrong cluster without a word.
+ * Where the engine is follows the docker CLI: -H, DOCKER_HOST, DOCKER_CONTEXT, its config.json.
+ * What this does not know yet (contexts, TLS, ssh) is refused: talking to another engine than the
+ * docker command beside us would capture the wrong cluster without a word.
  */
 #include "engine.h"
 
@@ -22,6 +22,7 @@
 #define DEFAULT_PORT 2375
 #define MESSAGE_MAX 1000		/* bytes of the engine's own words that are shown */
 #define QUERY_MAX (1u << 20)
+#define CONFIG_MAX (1u << 20)
 
 struct engine {
 	struct http *http;
@@ -38,17 +39,40 @@ static const char *environment(const char *name)
 	return value ? value : "";
 }
 
+/* What `docker context use` chose; NULL: nothing. Free it. */
+static char *configured_context(void)
+{
+	const char *dir = environment("DOCKER_CONFIG");
+	cleanup_free char *path = *dir ? xasprintf("%s/config.json", dir) :
+					 xasprintf("%s/.docker/config.json", environment("HOME"));
+	cleanup_free char *text = util_read_file(path, CONFIG_MAX);
+	cleanup_json json_t *j = NULL;
+
+	if (!text || jx_parse(text, strlen(text), path, &j, NULL) < 0)
+		return NULL;
+	return xstrdup_null(jx_str(j, "currentContext", NULL));
+}
+
 static int choose_host(const char *host, const char **out, struct err *err)
 {
 	const char *context = environment("DOCKER_CONTEXT");
+	cleanup_free char *configured = NULL;
 
 	if (!host || !*host)
 		host = environment("DOCKER_HOST");
-	if (!*host && *context && strcmp(context, "default") != 0)
-		return err_set(err, -EPROTONOSUPPORT,
-			       "docker contexts are not supported yet: set DOCKER_HOST or use -H");
+	if (*host) {
+		*out = host;
+		return 0;
+	}
 
-	*out = *host ? host : ENGINE_DEFAULT_HOST;
+	if (!*context) {
+		configured = configured_context();
+		context = configured ? configured : "";
+	}
+	if (*context && strcmp(context, "default") != 0)
+		return err_set(err, -EPROTONOSUPPORT, "docker contexts are not supported yet: set "
+			       "DOCKER_HOST or use -H (the context is '%.64s')", context);
+	*out = ENGINE_DEFAULT_HOST;
 	return 0;
 }
 

@@ -45,8 +45,8 @@ static bool is_id(const char *s)
 {
 	size_t n = 0;
 
-	for (; isalnum((unsigned char)s[n]) && n <= ID_MAX; n++)
-		;
+	while (n <= ID_MAX && isalnum((unsigned char)s[n]))
+		n++;
 	return n > 0 && n <= ID_MAX && s[n] == '\0';
 }
 

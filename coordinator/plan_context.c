@@ -148,15 +148,17 @@ static struct target target_from(struct wire_wanted *w, const json_t *beside, co
 {
 	int64_t slot = jx_int(beside, "slot", 0);
 	struct target t = {
-		.kind = w->kind, .key = take_ptr(&w->key),
+		.kind = w->kind, .slot = slot > 0 ? slot : 0, .node_id = xstrdup(node_id),
 		.service = text_or_null(beside, "service"),
 		.service_id = text_or_null(beside, "service_id"),
 		.task = text_or_null(beside, "task"), .image = text_or_null(beside, "image"),
-		.task_id = take_ptr(&w->task_id), .container_id = take_ptr(&w->container_id),
-		.node_id = xstrdup(node_id), .slot = slot > 0 ? slot : 0,
-		.networks = take_ptr(&w->networks), .n_networks = w->n_networks,
 	};
 
+	t.key = take_ptr(&w->key);
+	t.task_id = take_ptr(&w->task_id);
+	t.container_id = take_ptr(&w->container_id);
+	t.networks = take_ptr(&w->networks);
+	t.n_networks = w->n_networks;
 	w->n_networks = 0;
 	return t;
 }

@@ -29,7 +29,8 @@ struct engine;
  * host: unix:///path or tcp://host:port (plain); NULL or "" for $DOCKER_HOST, else the
  * default. -ENOENT: no socket there (no Docker); -EACCES: no permission on it;
  * -ECONNREFUSED: no engine behind it; -EPROTONOSUPPORT: a kind of host not known here, or a
- * docker context in the environment; each with a sentence that says what to do.
+ * docker context in the environment or in docker's config.json. Each with a sentence that
+ * says what to do.
  */
 int engine_open(struct engine **out, const char *host, struct err *err);
 void engine_close(struct engine *e);
@@ -43,12 +44,15 @@ int engine_get(struct engine *e, const char *path, json_t **out, struct err *err
 /* body is borrowed and may be NULL; out may be NULL. method: POST, DELETE. */
 int engine_send(struct engine *e, const char *method, const char *path, const json_t *body,
 		json_t **out, struct err *err);
-/* {"service":["x"],"desired-state":["running"]} URL-encoded as "filters=..."; pairs end with NULL. Free it. */
+/*
+ * {"service":["x"],"desired-state":["running"]} URL-encoded as "filters=..."; the pairs end with
+ * NULL, a key may come again. Free it.
+ */
 char *engine_filters(const char *key, const char *value, ...) __attribute__((sentinel));
 /* Percent-encodes one path segment. Free it. */
 char *engine_escape(const char *segment);
 
-/* The status line of a failed call turned into one of the conditions above, for tests with recorded answers. */
+/* The answer of a failed call as one of the conditions above, for tests with recorded answers. */
 int engine_decode_error(long status, const char *body, size_t len, struct err *err);
 
 #endif

@@ -21,14 +21,14 @@
 
 struct http_endpoint {
 	const char *unix_path;		/* a unix socket (at most 107 bytes), or NULL */
-	const char *host;		/* else an address: 10.99.0.11 or fd00::1, without brackets */
+	const char *host;		/* else an address: 10.99.0.11 or fd00::1, no brackets */
 	uint16_t port;
-	/* mutual TLS 1.3 when ca_file is set; PEM files; the server's name is checked, not its address */
+	/* mutual TLS 1.3 when ca_file is set; PEM files; the name is checked, not the address */
 	const char *ca_file, *cert_file, *key_file, *server_name;
 	long connect_timeout_ms;	/* TCP and TLS handshake; 0: 5000 */
 	long timeout_ms;		/* of a whole call; 0: 30000 */
 	long stall_timeout_ms;		/* of a fetch that crawls; 0: 15000 */
-	volatile bool *cancel;		/* of calls; may be NULL; true: they end with -ECANCELED within a second */
+	volatile bool *cancel;		/* or NULL; true: calls end with -ECANCELED in a second */
 };
 
 struct http_reply {

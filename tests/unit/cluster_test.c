@@ -288,6 +288,19 @@ static enum MHD_Result answer_service(struct MHD_Connection *c, const char *name
 	return n ? answer_json(c, found) : answer_message(c, 404, "service x not found");
 }
 
+static enum MHD_Result answer_services(struct MHD_Connection *c)
+{
+	const char *filters = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "filters");
+	cleanup_json json_t *list = json_array();
+	json_t *service;
+	size_t i;
+
+	json_array_foreach(answers[2], i, service)
+		if (!filters || jx_get(service, "Spec.Labels.=swarmcap.port"))
+			json_array_append(list, service);
+	return answer_json(c, list);
+}
+
 static enum MHD_Result serve(void *arg, struct MHD_Connection *c, const char *url,
 			     const char *method, const char *version, const char *data,
 			     size_t *size, void **state)
@@ -302,7 +315,7 @@ static enum MHD_Result serve(void *arg, struct MHD_Connection *c, const char *ur
 	if (strcmp(url, "/v1.41/nodes") == 0)
 		return answer_json(c, answers[1]);
 	if (strcmp(url, "/v1.41/services") == 0)
-		return answer_json(c, answers[2]);
+		return answer_services(c);
 	if (str_starts(url, "/v1.41/services/"))
 		return answer_service(c, url + strlen("/v1.41/services/"));
 	if (strcmp(url, "/v1.41/tasks") != 0)
@@ -355,7 +368,7 @@ static void test_load(void **state)
 	struct cluster c;
 
 	assert_int_equal(load("web", "opbh", &c, &err), 0);
-	assert_int_equal(c.agent_port, 9473);
+	assert_int_equal(c.agent_port, 9474);
 	assert_int_equal(c.n_nodes, 3);
 	assert_int_equal(c.n_services, 2);
 	assert_string_equal(c.services[0].name, "web");

@@ -73,6 +73,7 @@ static int clean(void **state)
 	unsetenv("DOCKER_API_VERSION");
 	unsetenv("DOCKER_TLS_VERIFY");
 	unsetenv("DOCKER_TLS");
+	setenv("DOCKER_CONFIG", server.dir, 1);
 	api_version = "1.41";
 	ping_status = 200;
 	return 0;
@@ -121,6 +122,20 @@ static void test_contexts_are_refused(void **state)
 	setenv("DOCKER_CONTEXT", "prod", 1);
 	check_open(NULL, -EPROTONOSUPPORT,
 		   "docker contexts are not supported yet: set DOCKER_HOST or use -H");
+}
+
+static void test_configured_context(void **state)
+{
+	cleanup_free char *path = xasprintf("%s/config.json", server.dir);
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	fputs("{\"auths\": {}, \"currentContext\": \"prod\"}", f);
+	fclose(f);
+	check_open(NULL, -EPROTONOSUPPORT, "docker contexts are not supported yet");
+	check_open(NULL, -EPROTONOSUPPORT, "(the context is 'prod')");
+	engine_close(open_engine());
+	unlink(path);
 }
 
 static void test_unknown_hosts(void **state)
@@ -303,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_host_of_environment, clean),
 		cmocka_unit_test_setup(test_contexts_are_refused, clean),
+		cmocka_unit_test_setup(test_configured_context, clean),
 		cmocka_unit_test_setup(test_unknown_hosts, clean),
 		cmocka_unit_test_setup(test_nobody_there, clean),
 		cmocka_unit_test_setup(test_no_permission, clean),

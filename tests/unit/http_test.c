@@ -180,6 +180,8 @@ static void check_call(struct http *h)
 	assert_int_equal(http_call(h, "DELETE", "/x", NULL, &r, &err), 0);
 	assert_memory_equal(r.body.data, "DELETE - ", 9);
 	assert_string_equal(strrchr(r.body.data, ' '), " 0");
+	assert_int_equal(http_call(h, "GET", "/redirect", NULL, &r, &err), 0);
+	assert_int_equal(r.status, 301);
 	assert_int_equal(err.code, 0);
 	http_free(h);
 }
@@ -200,16 +202,6 @@ static void test_large_body_is_sent(void **state)
 	body[2 << 20] = '\0';
 	assert_int_equal(http_call(h, "POST", "/x", body, &r, NULL), 0);
 	assert_string_equal(strrchr(r.body.data, ' '), " 2097152");
-	http_free(h);
-}
-
-static void test_redirect_is_not_followed(void **state)
-{
-	cleanup_http_reply struct http_reply r = HTTP_REPLY_INIT;
-	struct http *h = open_plain();
-
-	assert_int_equal(http_call(h, "GET", "/redirect", NULL, &r, NULL), 0);
-	assert_int_equal(r.status, 301);
 	http_free(h);
 }
 
@@ -240,8 +232,20 @@ static void test_timeout(void **state)
 	assert_non_null(strstr(err.text, "no answer from 127.0.0.1:"));
 	assert_non_null(strstr(err.text, "within 150 ms"));
 	assert_true(clock_mono_ns() - before < NS_PER_S);
-
 	http_set_timeout(h, 0);
+	assert_int_equal(http_call(h, "GET", "/teapot", NULL, &r, NULL), 0);
+	http_free(h);
+}
+
+static void test_call_cancelled(void **state)
+{
+	cleanup_http_reply struct http_reply r = HTTP_REPLY_INIT;
+	volatile bool cancel = true;
+	struct http *h = open_http(&(struct http_endpoint){
+		.host = "127.0.0.1", .port = plain.port, .cancel = &cancel });
+
+	assert_int_equal(http_call(h, "GET", "/drip", NULL, &r, NULL), -ECANCELED);
+	cancel = false;
 	assert_int_equal(http_call(h, "GET", "/teapot", NULL, &r, NULL), 0);
 	http_free(h);
 }
@@ -296,12 +300,10 @@ static void test_no_permission(void **state)
 
 static void test_path_too_long(void **state)
 {
-	char path[200];
+	char path[200] = { [0 ... 198] = 'a' };
 	struct err err = ERR_INIT;
 	struct http *h = NULL;
 
-	memset(path, 'a', sizeof(path));
-	path[sizeof(path) - 1] = '\0';
 	assert_int_equal(http_new(&h, &(struct http_endpoint){ .unix_path = path }, &err),
 			 -ENAMETOOLONG);
 	assert_null(h);
@@ -359,7 +361,6 @@ static void check_fetch(const char *path, uint64_t from, long status)
 	assert_int_equal(r.status, status);
 	assert_int_equal(s.got.len, FILE_SIZE - from);
 	assert_memory_equal(s.got.data, file_bytes + from, s.got.len);
-
 	/* the range does not stick to the connection */
 	assert_int_equal(http_call(h, "GET", "/file", NULL, &r, NULL), 0);
 	assert_int_equal(r.body.len, FILE_SIZE);
@@ -435,18 +436,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls_despite_proxies),
 		cmocka_unit_test(test_large_body_is_sent),
-		cmocka_unit_test(test_redirect_is_not_followed),
 		cmocka_unit_test(test_ceiling),
-		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_timeout), cmocka_unit_test(test_call_cancelled),
 		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_no_permission),
-		cmocka_unit_test(test_path_too_long),
-		cmocka_unit_test(test_bad_servers),
-		cmocka_unit_test(test_fetch),
-		cmocka_unit_test(test_fetch_refused),
-		cmocka_unit_test(test_fetch_ended_by_sink),
-		cmocka_unit_test(test_fetch_stalls),
-		cmocka_unit_test(test_fetch_cancelled),
+		cmocka_unit_test(test_no_permission), cmocka_unit_test(test_path_too_long),
+		cmocka_unit_test(test_bad_servers), cmocka_unit_test(test_fetch),
+		cmocka_unit_test(test_fetch_refused), cmocka_unit_test(test_fetch_ended_by_sink),
+		cmocka_unit_test(test_fetch_stalls), cmocka_unit_test(test_fetch_cancelled),
 	};
 
 	return cmocka_run_group_tests_name("http", tests, start, stop);

@@ -4,7 +4,6 @@
  */
 #include "wire_fields.h"
 
-#include <ctype.h>
 #include <string.h>
 
 const char *const wire_kind_words[5] = { "task", "container", "host", "ingress", "network" };
@@ -18,28 +17,29 @@ static const char *const capture_words[] = { "finished", "running" };
 
 /* ---- what texts must look like ---- */
 
-static bool made_of(const char *s, size_t max, const char *others)
-{
-	size_t n = 0;
+#define LETTERS_DIGITS \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-	while (s[n] && n <= max && (isalnum((unsigned char)s[n]) || strchr(others, s[n])))
-		n++;
+static bool made_of(const char *s, size_t max, const char *alphabet)
+{
+	size_t n = strspn(s, alphabet);
+
 	return n > 0 && n <= max && !s[n];
 }
 
 static bool is_key(const char *s)
 {
-	return made_of(s, 128, "._-");
+	return made_of(s, 128, LETTERS_DIGITS "._-");
 }
 
 static bool is_engine_id(const char *s)
 {
-	return made_of(s, 128, "");
+	return made_of(s, 128, LETTERS_DIGITS);
 }
 
 static bool is_file_name(const char *s)
 {
-	return s[0] != '.' && made_of(s, 127, "._-");
+	return s[0] != '.' && made_of(s, 127, LETTERS_DIGITS "._-");
 }
 
 static bool is_token(const char *s)

@@ -202,6 +202,11 @@ int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_s
 	return 0;
 }
 
+bool segment_is_flushed(const struct segment *s)
+{
+	return !s->fill;
+}
+
 int segment_flush_aged(struct segment *s, int age_ms, struct err *err)
 {
 	if (!s->fill || clock_mono_ns() - s->buffered_ns < age_ms * NS_PER_MS)

@@ -17,8 +17,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define IDLE_MS 500		/* the thread looks up so often without packets */
-#define FLUSH_MS 250		/* packets reach the file at most so late */
+#define IDLE_MS 1000		/* the thread looks up so often when nothing is to be done */
+#define FLUSH_MS 250		/* what is older is written: packets reach the file within twice that */
 
 struct target {
 	struct target_env env;
@@ -269,7 +269,8 @@ static enum wire_end run(struct target *t, struct err *err)
 	enum wire_end end = WIRE_END_NONE;
 
 	while (!end) {
-		int r = sniff_round(t->sniff, t->wake, IDLE_MS, sink, t, err);
+		int wait = writer_is_flushed(t->writer) ? IDLE_MS : FLUSH_MS;
+		int r = sniff_round(t->sniff, t->wake, wait, sink, t, err);
 		cleanup_free struct sniff_counts *c = NULL;
 		size_t n;
 

@@ -240,6 +240,14 @@ int writer_flush_aged(struct writer *w, int age_ms, struct err *err)
 	return r;
 }
 
+bool writer_is_flushed(const struct writer *w)
+{
+	for (size_t i = 0; i < w->n_groups; i++)
+		if (w->groups[i].segment && !segment_is_flushed(w->groups[i].segment))
+			return false;
+	return true;
+}
+
 int64_t writer_bytes(const struct writer *w)
 {
 	return (int64_t)weight(w);

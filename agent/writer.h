@@ -34,6 +34,8 @@ void writer_free(struct writer *w);
 /* 0, WRITER_E_*, or -errno (not taken): -EDQUOT, -ENOSPC, -EIO... */
 int writer_add(struct writer *w, const struct pcapng_packet *p, struct err *err);
 int writer_flush_aged(struct writer *w, int age_ms, struct err *err);
+/* Nothing waits in memory to be written. */
+bool writer_is_flushed(const struct writer *w);
 int64_t writer_bytes(const struct writer *w);
 int64_t writer_packets(const struct writer *w);
 int64_t writer_truncated(const struct writer *w);

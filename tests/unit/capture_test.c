@@ -4,7 +4,6 @@
  */
 #include "agent_world.h"
 
-#include <sys/wait.h>
 
 static bool root;
 static struct world w;

@@ -7,6 +7,7 @@
 #include "interrupt.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 static bool may_answer(const struct cluster_node *n)
@@ -96,6 +97,19 @@ enum exit_status attach_open(struct attach *a, struct request *r, struct err *er
 	plan_everyone(a);
 	a->signals = interrupt_open(err);
 	return a->signals < 0 ? EXIT_FAILED : ask(a, err);
+}
+
+enum exit_status attach_again(struct attach *a, int ms, struct err *err)
+{
+	struct pollfd signals = { .fd = a->signals, .events = POLLIN };
+
+	if (poll(&signals, 1, ms) > 0) {
+		err_set(err, -EINTR, "interrupted");
+		return EXIT_FAILED;
+	}
+	fleet_free(a->fleet);
+	a->fleet = NULL;
+	return ask(a, err);
 }
 
 size_t attach_unreached(struct attach *a)

@@ -25,6 +25,8 @@ struct attach {
  * has it, or nobody could be asked.
  */
 enum exit_status attach_open(struct attach *a, struct request *r, struct err *err);
+/* Asks all nodes once more after ms, unless ^C comes first (EXIT_FAILED). */
+enum exit_status attach_again(struct attach *a, int ms, struct err *err);
 void attach_release(struct attach *a);
 /* Nodes that did not answer, down ones included. */
 size_t attach_unreached(struct attach *a);

@@ -12,6 +12,9 @@
 #include <errno.h>
 #include <string.h>
 
+#define PATIENCE_NS (75 * NS_PER_S)	/* longer than a lease */
+#define POLL_MS 2000
+
 struct fetch {
 	struct attach all;		/* every node */
 	struct request made;		/* what was asked for when it was made */
@@ -42,26 +45,57 @@ static void widen(struct fetch *f, const struct wire_report *r)
 		f->stop_ns = r->window_stop_ns;
 }
 
-/* Their reports, borrowed; none may still run: its coordinator will gather it, or its lease end it. */
-static int collect(struct fetch *f, struct wire_report *out, size_t *n_out, struct err *err)
+static const char *running_on(struct fetch *f)
 {
 	size_t n;
 	const struct fleet_node *nodes = fleet_nodes(f->all.fleet, &n);
 
-	*n_out = 0;
+	for (size_t i = 0; i < n; i++)
+		if (nodes[i].has_report && nodes[i].report.running)
+			return nodes[i].plan->name;
+	return NULL;
+}
+
+/*
+ * A node that its coordinator could not tell to stop goes on until its lease ends. One that
+ * is still going after that has a coordinator, which will gather it.
+ */
+static enum exit_status await_end(struct fetch *f, struct err *err)
+{
+	int64_t until = clock_mono_ns() + PATIENCE_NS;
+	const char *node = running_on(f);
+	enum exit_status status = EXIT_OK;
+
+	if (node)
+		progress_say(
+			&f->all.progress, LOG_INFO,
+			"the capture still runs on %s: waiting until it ends, a minute at most",
+			node);
+	while (status == EXIT_OK && (node = running_on(f))) {
+		if (clock_mono_ns() > until) {
+			err_set(err, -EBUSY,
+				"capture %s still runs on %s, under its own coordinator",
+				f->all.everyone.id, node);
+			return EXIT_FAILED;
+		}
+		status = attach_again(&f->all, POLL_MS, err);
+	}
+	return status;
+}
+
+/* The reports, borrowed. */
+static size_t collect(struct fetch *f, struct wire_report *out)
+{
+	size_t n, found = 0;
+	const struct fleet_node *nodes = fleet_nodes(f->all.fleet, &n);
+
 	for (size_t i = 0; i < n; i++) {
 		if (!nodes[i].has_report)
 			continue;
-		if (nodes[i].report.running)
-			return err_set(
-				err, -EBUSY,
-				"capture %s still runs on node %s; without its coordinator it ends by "
-				"itself, within a minute",
-				f->all.everyone.id, nodes[i].plan->name);
-		out[(*n_out)++] = nodes[i].report;
+		out[found++] = nodes[i].report;
 		widen(f, &nodes[i].report);
 	}
-	return 0;
+	return found;
 }
 
 /* Where the nodes are now, not where they were. */
@@ -82,10 +116,8 @@ static enum exit_status make_plan(struct fetch *f, struct err *err)
 {
 	cleanup_free struct wire_report *reports =
 		xcalloc(f->all.everyone.n_nodes + 1, sizeof(*reports));
-	size_t n;
 
-	if (collect(f, reports, &n, err) < 0 ||
-	    plan_from_reports(reports, n, &f->plan, &f->made, &f->then, err) < 0)
+	if (plan_from_reports(reports, collect(f, reports), &f->plan, &f->made, &f->then, err) < 0)
 		return EXIT_FAILED;
 	readdress(f);
 	return EXIT_OK;
@@ -102,7 +134,7 @@ static enum exit_status open_output(struct fetch *f, const char *output, struct 
 	return rc == -EEXIST || rc == -EINVAL ? EXIT_USAGE : rc < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
-static enum exit_status attach_again(struct fetch *f, struct err *err)
+static enum exit_status attach_those(struct fetch *f, struct err *err)
 {
 	struct fleet_watch watch = {
 		.wake_fd = f->all.signals, .tick = progress_tick, .arg = &f->all.progress,
@@ -125,10 +157,11 @@ static enum exit_status fetch(struct fetch *f, struct request *r, struct err *er
 	enum exit_status status;
 
 	if ((r->output && (status = open_output(f, r->output, err))) ||
-	    (status = attach_open(&f->all, r, err)) || (status = make_plan(f, err)))
+	    (status = attach_open(&f->all, r, err)) || (status = await_end(f, err)) ||
+	    (status = make_plan(f, err)))
 		return status;
 	name = bundle_default_name(f->made.selectors, f->made.n_selectors, f->plan.id);
-	if ((status = open_output(f, name, err)) || (status = attach_again(f, err)))
+	if ((status = open_output(f, name, err)) || (status = attach_those(f, err)))
 		return status;
 
 	f->made.json = r->json;

@@ -18,7 +18,7 @@ static size_t say_removed(struct attach *a)
 		if (!node->has_report)
 			continue;
 		kept += !node->removed;
-		progress_say(&a->progress, node->removed ? LOG_INFO : LOG_WARN, "node %s: %s",
+		progress_say(&a->progress, node->removed ? LOG_INFO : LOG_WARN, "%s: %s",
 			     node->plan->name, node->removed ? "dropped" : node->err.text);
 		progress_event(&a->progress,
 			       json_pack("{s:s, s:o, s:b, s:o}", "event", "rm", "node",

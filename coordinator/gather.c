@@ -53,7 +53,7 @@ static void say_missing(struct gather *g, const struct manifest *m)
 		json_t *event = json_copy((json_t *)entry);
 
 		progress_say(g->progress, LOG_WARN, "missing: %s%s%s: %s%s%s",
-			     jx_str(entry, "what", "?"), node ? " on node " : "", node ? node : "",
+			     jx_str(entry, "what", "?"), node ? " on " : "", node ? node : "",
 			     jx_str(entry, "reason", "?"), error ? ": " : "", error ? error : "");
 		json_object_set_new(event, "event", json_string("missing"));
 		progress_event(g->progress, event);
@@ -69,7 +69,7 @@ static void say_left(struct gather *g)
 		if (nodes[i].has_report && !nodes[i].removed)
 			progress_say(
 				g->progress, LOG_WARN,
-				"the capture is still on node %s; drop it with: swarmcap rm %s",
+				"what %s captured stays there; once it answers: swarmcap fetch %s",
 				nodes[i].plan->name, g->plan->id);
 }
 

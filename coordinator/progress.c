@@ -117,7 +117,7 @@ static void show_event(struct progress *p, const struct fleet_event *e)
 
 	if (e->target)
 		json_object_set_new(event, "target", jx_text(e->target));
-	progress_say(p, kinds[e->kind].level, "%s%snode %s %s%s%s", e->target ? e->target : "",
+	progress_say(p, kinds[e->kind].level, "%s%s%s %s%s%s", e->target ? e->target : "",
 		     e->target ? " on " : "", e->node, kinds[e->kind].words, e->text ? ": " : "",
 		     e->text ? e->text : "");
 	progress_event(p, event);

@@ -79,7 +79,8 @@ static void dispatch(struct api_request *q, struct api_answer *a)
 		}
 	}
 	if (known)
-		api_fail(a, MHD_HTTP_METHOD_NOT_ALLOWED, "bad-method", "this path has no such method");
+		api_fail(a, MHD_HTTP_METHOD_NOT_ALLOWED, "bad-method",
+			 "this path has no such method");
 	else
 		api_fail(a, MHD_HTTP_NOT_FOUND, "not-found", "no such path");
 }

@@ -31,7 +31,8 @@ struct api_request {
 	const char *peer;		/* the certificate's serial, "unix": for the log */
 	struct buf body;
 	bool too_large;			/* the body passed WIRE_BODY_MAX and was not kept */
-	char id[API_PART_MAX], name[API_PART_MAX];	/* the first and second part that a pattern left open */
+	/* the first and the second part that a pattern left open */
+	char id[API_PART_MAX], name[API_PART_MAX];
 	/* set by the handler of files: known to be fetched once the answer went out */
 	struct capture *file_of;
 	bool to_end;

@@ -24,11 +24,13 @@ static bool check_arm(struct api_request *q, const struct wire_arm *arm, struct 
 		return false;
 	}
 	if (arm->format != WIRE_PCAPNG) {
-		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-request", "this version captures as pcapng only");
+		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-request",
+			 "this version captures as pcapng only");
 		return false;
 	}
 	if (arm->filter && filter_has_names(arm->filter)) {
-		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-filter", "an agent resolves no names: send addresses");
+		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-filter",
+			 "an agent resolves no names: send addresses");
 		return false;
 	}
 	if (arm->filter && filter_check(arm->filter, &err)) {

@@ -77,19 +77,22 @@ static void answer_bytes(struct api_request *q, int fd, uint64_t size, struct ap
 
 	if (part && from >= size) {
 		util_close(fd);
-		api_fail(a, MHD_HTTP_RANGE_NOT_SATISFIABLE, "bad-range", "the range begins past the file's end");
+		api_fail(a, MHD_HTTP_RANGE_NOT_SATISFIABLE, "bad-range",
+			 "the range begins past the file's end");
 		return;
 	}
 	r = xcalloc(1, sizeof(*r));
 	r->fd = fd;
 	r->from = from;
-	a->response = MHD_create_response_from_callback(to - from, BLOCK, read_block, r, reader_free);
+	a->response =
+		MHD_create_response_from_callback(to - from, BLOCK, read_block, r, reader_free);
 	if (!a->response) {
 		reader_free(r);
 		api_fail(a, MHD_HTTP_INTERNAL_SERVER_ERROR, "internal", "cannot make the answer");
 		return;
 	}
-	MHD_add_response_header(a->response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/octet-stream");
+	MHD_add_response_header(a->response, MHD_HTTP_HEADER_CONTENT_TYPE,
+				"application/octet-stream");
 	MHD_add_response_header(a->response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
 	a->status = part ? MHD_HTTP_PARTIAL_CONTENT : MHD_HTTP_OK;
 	content = xasprintf("bytes %llu-%llu/%llu", (unsigned long long)from,

@@ -16,9 +16,10 @@ void api_get_info(struct api_request *q, struct api_answer *a)
 	struct captures_counts counts;
 	struct spool_room room;
 	struct wire_info i = {
-		.version = (char *)(uintptr_t)SWARMCAP_VERSION, .hostname = n->name, .node_id = n->id,
-		.node_address = n->address, .engine = n->engine_version, .kernel = n->kernel,
-		.api = SWARMCAP_API, .certificate_expires_ns = n->certificate_expires_ns,
+		.version = (char *)(uintptr_t)SWARMCAP_VERSION, .hostname = n->name,
+		.node_id = n->id, .node_address = n->address, .engine = n->engine_version,
+		.kernel = n->kernel, .api = SWARMCAP_API,
+		.certificate_expires_ns = n->certificate_expires_ns,
 	};
 
 	captures_count(q->env->captures, &counts);
@@ -45,7 +46,8 @@ void api_get_time(struct api_request *q, struct api_answer *a)
 
 void api_get_targets(struct api_request *q, struct api_answer *a)
 {
-	const char *service = MHD_lookup_connection_value(q->connection, MHD_GET_ARGUMENT_KIND, "service");
+	const char *service =
+		MHD_lookup_connection_value(q->connection, MHD_GET_ARGUMENT_KIND, "service");
 	struct err err = ERR_INIT;
 	struct engine *e = NULL;
 	int r = engine_open(&e, q->env->node->engine, &err);
@@ -77,5 +79,6 @@ void api_get_metrics(struct api_request *q, struct api_answer *a)
 		return;
 	}
 	a->response = MHD_create_response_from_buffer(text.len, text.data, MHD_RESPMEM_MUST_COPY);
-	MHD_add_response_header(a->response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; version=0.0.4");
+	MHD_add_response_header(a->response, MHD_HTTP_HEADER_CONTENT_TYPE,
+				"text/plain; version=0.0.4");
 }

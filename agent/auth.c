@@ -42,8 +42,9 @@ static bool has_name(gnutls_x509_crt_t crt, const char *name)
 	char cn[256] = "";
 	size_t size = sizeof(cn);
 
-	return gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, cn, &size) >= 0 &&
-	       size == strlen(name) && !memcmp(cn, name, size);
+	if (gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, 0, cn, &size) < 0)
+		return false;
+	return size == strlen(name) && !memcmp(cn, name, size);
 }
 
 static void read_serial(gnutls_x509_crt_t crt, char *out)

@@ -87,8 +87,9 @@ int capture_new(struct capture **out, const struct capture_env *env, struct wire
 	return 0;
 }
 
-struct capture *capture_restore(const struct capture_env *env, int dirfd, struct wire_report *report,
-				const char *body_digest, json_t *served, int64_t finished_ns)
+struct capture *capture_restore(const struct capture_env *env, int dirfd,
+				struct wire_report *report, const char *body_digest, json_t *served,
+				int64_t finished_ns)
 {
 	struct capture *c = allocate(env);
 
@@ -288,7 +289,8 @@ static size_t find_largest(const struct capture *c)
 
 	for (size_t i = 0; i < c->n_targets; i++)
 		if (c->report.targets[i].state == WIRE_ARMED &&
-		    (best == c->n_targets || c->report.targets[i].bytes > c->report.targets[best].bytes))
+		    (best == c->n_targets ||
+		     c->report.targets[i].bytes > c->report.targets[best].bytes))
 			best = i;
 	return best;
 }

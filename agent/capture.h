@@ -32,9 +32,10 @@ int capture_new(struct capture **out, const struct capture_env *env, struct wire
 void capture_arm(struct capture *c);
 /* Until capture_arm of another thread is through. */
 void capture_wait_armed(struct capture *c);
-/* A finished one found in the spool by recovery; report and served (an array, may be NULL) are taken over. */
-struct capture *capture_restore(const struct capture_env *env, int dirfd, struct wire_report *report,
-				const char *body_digest, json_t *served, int64_t finished_ns);
+/* A finished one found in the spool by recovery. report is taken over; served: an array or NULL. */
+struct capture *capture_restore(const struct capture_env *env, int dirfd,
+				struct wire_report *report, const char *body_digest, json_t *served,
+				int64_t finished_ns);
 
 struct capture *capture_ref(struct capture *c);
 void capture_unref(struct capture *c);

@@ -107,8 +107,9 @@ void capture_persist(struct capture *c)
 	capture_settle(c);
 	c->dirty = false;
 	forgotten = c->forgotten;
-	state = json_pack("{s:o, s:s, s:I, s:O}", "report", encode(c, CAPTURE_VIEW_FULL), "body_sha256",
-			  c->body_digest, "finished_ns", (json_int_t)c->finished_ns, "served", c->served);
+	state = json_pack("{s:o, s:s, s:I, s:O}", "report", encode(c, CAPTURE_VIEW_FULL),
+			  "body_sha256", c->body_digest, "finished_ns", (json_int_t)c->finished_ns,
+			  "served", c->served);
 	pthread_mutex_unlock(&c->lock);
 	if (!forgotten && spool_write_json(c->dirfd, SPOOL_STATE, state, &err)) {
 		pthread_mutex_lock(&c->lock);
@@ -177,7 +178,8 @@ int capture_drop(struct capture *c, const char *why, struct err *err)
 
 	pthread_mutex_lock(&c->lock);
 	if (!c->report.dropped)
-		c->report.dropped = xasprintf("%s: %s", units_format_time(clock_wall_ns(), when), why);
+		c->report.dropped =
+			xasprintf("%s: %s", units_format_time(clock_wall_ns(), when), why);
 	pthread_mutex_unlock(&c->lock);
 	r = spool_remove_files(c->env.spool, c->report.id, err);
 	capture_persist(c);

@@ -287,7 +287,7 @@ static int too_many(struct err *err, const char *what, int max)
 	return CAPTURES_E_TOO_MANY;
 }
 
-/* Makes the capture and puts it into the list, in one step: of two equal requests one is the first. */
+/* Makes the capture and puts it into the list in one step: of two equal requests one is first. */
 static int enter(struct captures *r, struct wire_arm *arm, const char *digest,
 		 struct capture **out, struct err *err)
 {

@@ -24,7 +24,7 @@ struct captures *captures_new(const struct capture_env *env, int64_t keep_ms);
 /* All captures must have ended (captures_stop_all). */
 void captures_free(struct captures *r);
 
-/* Arms; *out (a reference) on 0 and CAPTURES_E_AGAIN. arm is taken over when it becomes a capture. */
+/* Arms; *out (a reference) on 0 and CAPTURES_E_AGAIN. arm is taken over when a capture is made. */
 int captures_arm(struct captures *r, struct wire_arm *arm, const char *body_digest,
 		 struct capture **out, struct err *err);
 /* Recovery's: a finished one; the reference is taken over. */
@@ -42,7 +42,7 @@ struct captures_counts {
 };
 void captures_count(struct captures *r, struct captures_counts *out);
 
-/* The spool's: drops one finished capture, past keep first, then the oldest; false: there is none. */
+/* The spool's: drops one finished capture, past keep first, then the oldest; false: none left. */
 bool captures_make_room(void *registry, int64_t n);
 /* Leases, deadlines, state files, and the quota: often. */
 void captures_tick(struct captures *r);

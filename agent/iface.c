@@ -107,11 +107,13 @@ int iface_list(struct iface_list *out, struct err *err)
 		if (a->ifa_addr && a->ifa_addr->sa_family == AF_PACKET)
 			add_link(&l, a);
 	for (struct ifaddrs *a = all; a; a = a->ifa_next)
-		if (a->ifa_addr && (a->ifa_addr->sa_family == AF_INET || a->ifa_addr->sa_family == AF_INET6))
+		if (a->ifa_addr &&
+		    (a->ifa_addr->sa_family == AF_INET || a->ifa_addr->sa_family == AF_INET6))
 			add_address(&l, a);
 	freeifaddrs(all);
 	if (l.n > WIRE_INTERFACES_MAX)
-		return err_set(err, -E2BIG, "the namespace has more than %d interfaces: name one with -i",
+		return err_set(err, -E2BIG,
+			       "the namespace has more than %d interfaces: name one with -i",
 			       WIRE_INTERFACES_MAX);
 	read_mtus(&l);
 	if (l.n)

@@ -87,7 +87,8 @@ int listen_tcp(const char *address, uint16_t port, int *out, struct err *err)
 	socklen_t n = parse(address, port, &a);
 
 	if (!n || is_wildcard(&a))
-		return err_set(err, -EINVAL, "will not listen on '%s': one address of this node is needed",
+		return err_set(err, -EINVAL,
+			       "will not listen on '%s': one address of this node is needed",
 			       address);
 	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||

@@ -64,7 +64,8 @@ static int find_file(struct engine *e, json_t **c, char **out, struct err *err)
 		file = last_part(jx_str(*c, "NetworkSettings.SandboxKey", ""));
 		if (!str_starts(mode, "container:")) {
 			if (!*file)
-				return err_set(err, -ENOENT, "the container has no network namespace");
+				return err_set(err, -ENOENT,
+					       "the container has no network namespace");
 			*out = xstrdup(file);
 			return 0;
 		}
@@ -74,7 +75,8 @@ static int find_file(struct engine *e, json_t **c, char **out, struct err *err)
 		jx_freep(c);
 		*c = take_ptr(&next);
 	}
-	return err_set(err, -ELOOP, "the container's namespace is another container's, too many times over");
+	return err_set(err, -ELOOP,
+		       "the container's namespace is another container's, too many times over");
 }
 
 static int find_container(struct engine *e, const struct wire_wanted *w, struct local_place *out,

@@ -12,7 +12,7 @@
 /* Where a target's namespace is. */
 struct local_place {
 	char *container_id, *image;	/* NULL for hosts and the like */
-	char *netns_file;		/* in the engine's netns directory; NULL: the agent's own namespace */
+	char *netns_file;		/* in the netns directory; NULL: our own namespace */
 	bool paused;
 };
 

@@ -34,7 +34,9 @@ static int list_inside(void *arg, struct err *err)
 static json_t *interfaces(struct engine *e, const struct node *n, const char *id, json_t **error)
 {
 	cleanup_iface_list struct iface_list l = IFACE_LIST_INIT;
-	struct wire_wanted w = { .kind = WIRE_CONTAINER, .key = (char *)"-", .container_id = (char *)id };
+	struct wire_wanted w = {
+		.kind = WIRE_CONTAINER, .key = (char *)"-", .container_id = (char *)id,
+	};
 	struct local_place place;
 	struct err err = ERR_INIT;
 	cleanup_close int ns = -1;
@@ -87,11 +89,13 @@ static json_t *encode(struct engine *e, const struct node *n, const json_t *c)
 			 "name", jx_text(name), "image", jx_text(jx_str(c, "Image", NULL)),
 			 "service", jx_text(jx_str(c, LABEL "service.name", NULL)),
 			 "service_id", jx_text(jx_str(c, LABEL "service.id", NULL)),
-			 "task", jx_text(jx_str(c, LABEL "task.name", NULL)), "task_id", jx_text(task),
-			 "networks", encode_networks(c), "interfaces", ifaces, "error", error);
+			 "task", jx_text(jx_str(c, LABEL "task.name", NULL)),
+			 "task_id", jx_text(task), "networks", encode_networks(c),
+			 "interfaces", ifaces, "error", error);
 }
 
-static int get(struct engine *e, const char *key, const char *service, json_t **out, struct err *err)
+static int get(struct engine *e, const char *key, const char *service, json_t **out,
+	       struct err *err)
 {
 	cleanup_free char *label = service ? xasprintf(SERVICE_FILTER "%s=%s", key, service) : NULL;
 	cleanup_free char *filters = label ? engine_filters("label", label, NULL) : NULL;

@@ -15,7 +15,7 @@
 struct metrics {
 	atomic_ullong captures, packets, bytes, dropped;
 	atomic_ullong requests[METRICS_STATUS_MAX];	/* by HTTP status */
-	atomic_ullong refused_peers;			/* certificates that were not the client's */
+	atomic_ullong refused_peers;	/* certificates that were not the client's */
 };
 
 /* What is known at this moment only. */

@@ -29,7 +29,9 @@ int modes_health(const struct options *o, struct err *err)
 	http_free(h);
 	if (r)
 		return r;
-	return reply.status == 200 ? 0 : err_set(err, -EIO, "the agent answered with status %ld", reply.status);
+	if (reply.status == 200)
+		return 0;
+	return err_set(err, -EIO, "the agent answered with status %ld", reply.status);
 }
 
 /* A positive result: it is in use, err says by whom. */
@@ -63,5 +65,6 @@ int modes_drop_volume(const struct options *o, struct err *err)
 	}
 	if (!r)
 		return 0;
-	return err_set(err, r < 0 ? r : -EBUSY, "cannot remove volume %s: %s", o->volume, last.text);
+	return err_set(err, r < 0 ? r : -EBUSY, "cannot remove volume %s: %s", o->volume,
+		       last.text);
 }

@@ -53,8 +53,10 @@ int netns_open(int *out, const char *dir, const char *file, struct err *err)
 	if (ns < 0)
 		return err_errno(err, "cannot open network namespace %s", file);
 	if (!is_nsfs(ns))
-		return err_set(err, -EINVAL, "the netns directory %s shows a plain file for %s: mount "
-			       "propagation is broken on this node: bind it with rslave", dir, file);
+		return err_set(err, -EINVAL,
+			       "the netns directory %s shows a plain file for %s: mount "
+			       "propagation is broken on this node: bind it with rslave",
+			       dir, file);
 	*out = take_fd(&ns);
 	return 0;
 }
@@ -174,7 +176,7 @@ bool netns_check_dir(const char *dir, char **note)
 	if (!files || namespaces)
 		return true;
 	/* stale plain files may lie about, but that all are plain is broken propagation */
-	*note = xasprintf("the netns directory %s shows plain files only: mount propagation is broken "
-			  "on this node: bind it with rslave", dir);
+	*note = xasprintf("the netns directory %s shows plain files only: mount propagation is "
+			  "broken on this node: bind it with rslave", dir);
 	return false;
 }

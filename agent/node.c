@@ -54,8 +54,9 @@ int node_load(struct node *n, const char *id, int wait_ms, struct err *err)
 	if (r)
 		return err_set(err, r, "%s", last.text);
 	if (id && *id && *n->id && strcmp(id, n->id))
-		return err_set(err, -EINVAL, "the engine says that this node is %s, the service says %s",
-			       n->id, id);
+		return err_set(err, -EINVAL,
+			       "the engine says that this node is %s, the service says %s", n->id,
+			       id);
 	if (!*n->name)
 		set(&n->name, uname(&u) ? "node" : u.nodename);
 	return 0;

@@ -13,7 +13,7 @@ struct node {
 	char *engine_version, *kernel;
 	char *engine;			/* "unix:///var/run/docker.sock" */
 	char *netns_dir;
-	uint16_t port;			/* of our TCP listener, 0: none; kept out of host captures */
+	uint16_t port;			/* our TCP listener's, 0: none; not captured on hosts */
 	int64_t certificate_expires_ns;	/* ours; 0: no TLS */
 };
 

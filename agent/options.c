@@ -159,7 +159,8 @@ static int take(struct options *o, int c, const char *value, struct err *err)
 		o->mode = OPTIONS_VERSION;
 		return 0;
 	default:
-		return err_set(err, -EINVAL, "unknown option or missing value: see swarmcap-agent --help");
+		return err_set(err, -EINVAL,
+			       "unknown option or missing value: see swarmcap-agent --help");
 	}
 }
 
@@ -195,7 +196,8 @@ static int check(struct options *o, struct err *err)
 	    inet_pton(AF_INET6, o->listen, address) != 1)
 		return err_set(err, -EINVAL, "--listen: not an address: '%s'", o->listen);
 	if (o->listen && !memcmp(any, address, sizeof(any)))
-		return err_set(err, -EINVAL, "--listen: a wildcard address would serve every network");
+		return err_set(err, -EINVAL,
+			       "--listen: a wildcard address would serve every network");
 	if (o->mode == OPTIONS_SERVE && !o->socket && !o->listen && !o->listen_swarm)
 		return err_set(err, -EINVAL, "nothing to listen on: --socket or --listen");
 	return 0;

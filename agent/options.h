@@ -20,7 +20,7 @@ enum options_mode {
 struct options {
 	enum options_mode mode;
 	char *volume;			/* of drop-volume */
-	char *listen;			/* address of the TCP listener, NULL: none (or listen_swarm) */
+	char *listen;			/* address for TCP, NULL: none (or listen_swarm) */
 	uint16_t port;
 	bool listen_swarm;		/* on the node's advertise address, as the engine says */
 	char *listen_net;		/* CIDR: on the own address within it; NULL */

@@ -100,7 +100,8 @@ static int take(struct segment *s, uint64_t n, struct err *err)
 
 static int create(struct segment *s, struct err *err)
 {
-	s->fd = openat(s->dirfd, s->hidden, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	s->fd = openat(s->dirfd, s->hidden, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		       0600);
 	if (s->fd < 0)
 		return err_errno(err, "cannot create %s in the spool", s->name);
 	return 0;
@@ -177,7 +178,8 @@ static int flush(struct segment *s, struct err *err)
 	return r;
 }
 
-int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_size, struct err *err)
+int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_size,
+		struct err *err)
 {
 	size_t size = pcapng_packet_size(p->caplen, p->flags);
 	int r;
@@ -185,7 +187,8 @@ int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_s
 	if (max_size && segment_size(s) + size > max_size)
 		return SEGMENT_E_FULL;
 	if (size > sizeof(s->buffer))
-		return err_set(err, -EMSGSIZE, "a packet of %u bytes is larger than any snaplen", p->caplen);
+		return err_set(err, -EMSGSIZE, "a packet of %u bytes is larger than any snaplen",
+			       p->caplen);
 	if (s->fill + size > sizeof(s->buffer)) {
 		r = flush(s, err);
 		if (r)

@@ -43,7 +43,8 @@ uint64_t segment_size(const struct segment *s);
  * Takes the packet if segment_size() then is at most max_size (0: no limit). 0,
  * SEGMENT_E_FULL; -EDQUOT, -ENOSPC (the floor) or -errno of writing: the packet was not taken.
  */
-int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_size, struct err *err);
+int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_size,
+		struct err *err);
 bool segment_is_flushed(const struct segment *s);
 /* Writes out what is older than age_ms: little is lost when the agent dies. */
 int segment_flush_aged(struct segment *s, int age_ms, struct err *err);

@@ -44,8 +44,8 @@ static int load_node(struct agent *a, const struct options *o, struct err *err)
 	a->node.engine = xstrdup(o->engine);
 	a->node.netns_dir = xstrdup(o->netns_dir);
 	a->node.port = tcp ? o->port : 0;
-	return node_load(&a->node, o->node_id, o->listen_swarm ? SERVE_JOIN_WAIT_MS : ENGINE_WAIT_MS,
-			 err);
+	return node_load(&a->node, o->node_id,
+			 o->listen_swarm ? SERVE_JOIN_WAIT_MS : ENGINE_WAIT_MS, err);
 }
 
 static int load_spool(struct agent *a, const struct options *o, struct err *err)
@@ -97,7 +97,8 @@ static int choose_address(struct agent *a, const struct options *o, struct err *
 	else
 		address = xstrdup(a->node.address);
 	if (!address)
-		return err_set(err, -EADDRNOTAVAIL, "this node has no address within %s", o->listen_net);
+		return err_set(err, -EADDRNOTAVAIL, "this node has no address within %s",
+			       o->listen_net);
 	if (!*address) {
 		free(address);
 		return err_set(err, -EADDRNOTAVAIL, "this node has no address in a Swarm");
@@ -185,9 +186,10 @@ int serve(const struct options *o, struct err *err)
 	if (!r)
 		r = serve_local(a, o, err);
 	if (!r) {
-		log_info("version %s on node %s (%s), serving %s%s%s", SWARMCAP_VERSION, a->node.name,
-			 *a->node.id ? a->node.id : "no Swarm", o->socket ? o->socket : "",
-			 o->socket && a->remote ? " and " : "", a->remote ? a->node.address : "");
+		log_info("version %s on node %s (%s), serving %s%s%s", SWARMCAP_VERSION,
+			 a->node.name, *a->node.id ? a->node.id : "no Swarm",
+			 o->socket ? o->socket : "", o->socket && a->remote ? " and " : "",
+			 a->remote ? a->node.address : "");
 		r = wait_for_end(err);
 	}
 	end(a, o);

@@ -9,7 +9,7 @@
 
 #define SERVE_JOIN_WAIT_MS 30000	/* for the node's address in its Swarm */
 
-/* Signals SIGTERM and SIGINT must be blocked. Returns after one of them, or with why it could not start. */
+/* SIGTERM and SIGINT must be blocked. Returns after one of them, or with why it did not start. */
 int serve(const struct options *o, struct err *err);
 
 #endif

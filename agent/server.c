@@ -6,8 +6,8 @@
  * else up. Who speaks is checked once per connection, at its first request and before anything
  * of it is used; the result is kept with the connection (struct peer).
  *
- * Bounds: connections in all and of one address, a short time-out until a request has
- * come, bodies up to WIRE_BODY_MAX. The post, digest and basic-auth parts of the library are never used.
+ * Bounds: connections in all and of one address, a short time-out until a request has come,
+ * bodies up to WIRE_BODY_MAX. The library's post, digest and basic-auth parts are never used.
  */
 #include "server.h"
 #include "log.h"
@@ -41,7 +41,9 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 	}
 	*context = xcalloc(1, sizeof(struct peer));
 	if (!s->tls)
-		*(struct peer *)*context = (struct peer){ .checked = true, .allowed = true, .name = "unix" };
+		*(struct peer *)*context = (struct peer){
+			.checked = true, .allowed = true, .name = "unix",
+		};
 }
 
 static struct peer *peer_of(struct MHD_Connection *connection)
@@ -176,8 +178,9 @@ int server_start(struct server **out, int listen_fd, const struct auth_files *tl
 	if (!s->daemon) {
 		free(s);
 		util_close(listen_fd);
-		return err_set(err, -EIO, tls ? "cannot start the TLS server: is the key the certificate's?"
-					      : "cannot start the server");
+		return err_set(err, -EIO,
+			       tls ? "cannot start the TLS server: is the key the certificate's?"
+				   : "cannot start the server");
 	}
 	*out = s;
 	return 0;

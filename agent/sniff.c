@@ -4,8 +4,8 @@
  *
  * One handle per interface, so that each packet keeps its real link-layer header and its own
  * interface. Each handle shows one packet, its head, and a round takes the oldest head again and
- * again: so the packets of a round are in order of time. The head is a copy, because libpcap gives a
- * block back to the kernel together with its last packet (pcap_next_ex does not keep its promise).
+ * again: so the packets of a round are in order of time. The head is a copy, because libpcap gives
+ * a block back to the kernel together with its last packet, before pcap_next_ex returns it.
  *
  * Three things about libpcap that are easily got wrong:
  *  - the snapshot length is enforced by the kernel only through a filter: there is always one;
@@ -127,7 +127,8 @@ static void note(const struct sniff_options *o, const char *text)
 }
 
 /* An interface that cannot be opened is left out with a note, unless it was asked for by name. */
-static int open_one(struct sniff *s, struct iface *i, const struct sniff_options *o, struct err *err)
+static int open_one(struct sniff *s, struct iface *i, const struct sniff_options *o,
+		    struct err *err)
 {
 	struct handle h = { .fd = -1 };
 	struct err why = ERR_INIT;
@@ -330,7 +331,8 @@ int sniff_drain(struct sniff *s, int64_t stop_ns, sniff_sink *sink, void *arg, s
 	for (; !r && now < end; now = clock_mono_ns()) {
 		int left = (int)((end - now) / NS_PER_MS) + 1;
 
-		r = sniff_round(s, -1, left < SNIFF_RETIRE_MS ? left : SNIFF_RETIRE_MS, sink, arg, err);
+		r = sniff_round(s, -1, left < SNIFF_RETIRE_MS ? left : SNIFF_RETIRE_MS, sink, arg,
+				err);
 	}
 	return r;
 }

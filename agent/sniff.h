@@ -3,7 +3,7 @@
  * sniff.h - the capture engine: the packets of one network namespace
  *
  *	sniff_open		in a thread that stands in the namespace (netns_run)
- *	sniff_round		waits, hands over what is there; from any one thread, again and again
+ *	sniff_round		waits, hands over what is there; by one thread, again and again
  *	sniff_drain		the last packets up to the stop, then nothing more
  *	sniff_close
  *
@@ -28,7 +28,7 @@ struct sniff_options {
 	const char *interface;		/* NULL: all that are up, loopback included */
 	const char *filter;		/* NULL: everything */
 	uint32_t snaplen;
-	void (*note)(void *arg, const char *text);	/* of an interface left out, and why; may be NULL */
+	void (*note)(void *arg, const char *text);	/* an interface left out; may be NULL */
 	void *arg;
 };
 
@@ -37,7 +37,7 @@ struct sniff_counts {
 	uint64_t dropped;	/* by the kernel: its ring was full */
 };
 
-/* 0 goes on; anything else ends the round: > 0 the packet was taken, < 0 it was not (nor is it counted). */
+/* 0 goes on, else the round ends: > 0 the packet was taken, < 0 it was not (nor is it counted). */
 typedef int sniff_sink(void *arg, const struct pcapng_packet *p);
 
 struct sniff;

@@ -2,8 +2,8 @@
  *
  * spool.c - the agent's directory of captures, with a quota and a disk floor
  *
- * `used` counts what is taken: the bytes of all capture files, and for a file being written its next
- * buffer and its trailer too, so a file can always be ended in good order. The floor is asked
+ * `used` counts what is taken: the bytes of all capture files, and for a file being written its
+ * next buffer and its trailer too, so a file can always be ended in good order. The floor is asked
  * of the file system each time: others write there too.
  */
 #include "spool.h"

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define IDLE_MS 1000		/* the thread looks up so often when nothing is to be done */
-#define FLUSH_MS 250		/* what is older is written: packets reach the file within twice that */
+#define FLUSH_MS 250		/* what is older is written, so within twice that */
 
 struct target {
 	struct target_env env;
@@ -240,9 +240,11 @@ static void publish(struct target *t, const struct sniff_counts *c, size_t n)
 	s->packets = writer_packets(t->writer);
 	s->bytes = writer_bytes(t->writer);
 	s->truncated = writer_truncated(t->writer);
-	atomic_fetch_add(&t->env.metrics->packets, (unsigned long long)(s->packets - t->told_packets));
+	atomic_fetch_add(&t->env.metrics->packets,
+			 (unsigned long long)(s->packets - t->told_packets));
 	atomic_fetch_add(&t->env.metrics->bytes, (unsigned long long)(s->bytes - t->told_bytes));
-	atomic_fetch_add(&t->env.metrics->dropped, (unsigned long long)(s->dropped_kernel - dropped));
+	atomic_fetch_add(&t->env.metrics->dropped,
+			 (unsigned long long)(s->dropped_kernel - dropped));
 	t->told_packets = s->packets;
 	t->told_bytes = s->bytes;
 }
@@ -307,7 +309,9 @@ static void finish(struct target *t, enum wire_end end, struct err *err)
 {
 	size_t n;
 	cleanup_free struct sniff_counts *c = counts(t, &n);
-	struct writer_end w = { .counts = c, .start_ns = t->seen->started_ns, .end_ns = t->stop_ns };
+	struct writer_end w = {
+		.counts = c, .start_ns = t->seen->started_ns, .end_ns = t->stop_ns,
+	};
 	struct wire_target *s = t->seen;
 	int r = writer_finish(t->writer, &w, err);
 
@@ -316,7 +320,8 @@ static void finish(struct target *t, enum wire_end end, struct err *err)
 	s->files = w.files;
 	s->n_files = w.n_files;
 	s->end = r ? WIRE_END_ERROR : end;
-	s->error = t->wanted_error ? take_ptr(&t->wanted_error) : err->code ? xstrdup(err->text) : NULL;
+	if (t->wanted_error || err->code)
+		s->error = t->wanted_error ? take_ptr(&t->wanted_error) : xstrdup(err->text);
 	s->stopped_ns = t->stop_ns;
 	s->state = WIRE_ENDED;
 	pthread_cond_broadcast(t->env.changed);
@@ -367,7 +372,8 @@ void target_check(struct target *t)
 	pthread_mutex_lock(t->env.lock);
 	armed = t->seen->state == WIRE_ARMED;
 	pthread_mutex_unlock(t->env.lock);
-	if (armed && t->netns_file && !netns_shows(t->env.node->netns_dir, t->netns_file, &t->netns))
+	if (armed && t->netns_file &&
+	    !netns_shows(t->env.node->netns_dir, t->netns_file, &t->netns))
 		target_stop(t, WIRE_END_TASK_ENDED, clock_wall_ns(), NULL);
 }
 

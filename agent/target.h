@@ -3,7 +3,7 @@
  * target.h - one target of a capture: found, opened, drained, ended
  *
  *	target_new		nothing happens yet
- *	target_open		finds the namespace, opens handles and file: armed, or failed with why
+ *	target_open		finds the namespace, opens handles and file: armed, or failed
  *	target_stop		asks it to end; its thread drains, ends its files, and says so
  *	target_free		waits for the thread
  *

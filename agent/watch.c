@@ -3,9 +3,10 @@
  * watch.c - the engine's events: a container died, so its capture ends
  *
  * The event comes while the container's interfaces are still there, so the target can be
- * drained; a namespace file that is gone (target_check) and interfaces that vanish (sniff.c) are what is
- * left when an event was missed. The stream is objects, one after another, and mostly silent: the
- * client gives up a silent one after a while, and it is taken up again from where it ended.
+ * drained; a namespace file that is gone (target_check) and interfaces that vanish (sniff.c) are
+ * what is left when an event was missed. The stream is objects, one after another, and mostly
+ * silent: the client gives up a silent one after a while, and it is taken up again from where it
+ * ended.
  */
 #include "watch.h"
 #include "http.h"
@@ -23,10 +24,15 @@ struct watch {
 	char *path;
 	struct captures *captures;
 	pthread_t thread;
-	volatile bool stopping;		/* read by http_fetch while it waits */
+	volatile bool stopping;		/* read by http_fetch too; by all of us atomically */
 	struct buf pending;		/* the beginning of an event */
 	int64_t since_ns;
 };
+
+static bool is_stopping(const struct watch *w)
+{
+	return __atomic_load_n(&w->stopping, __ATOMIC_RELAXED);
+}
 
 static void take_event(struct watch *w, json_t *event)
 {
@@ -93,7 +99,7 @@ static void listen_once(struct watch *w)
 	buf_reset(&w->pending);
 	if (r && r != -ETIMEDOUT && r != -ECANCELED)
 		log_debug("events of the engine: %s", err.text);
-	for (int i = 0; r != -ETIMEDOUT && !w->stopping && i < RETRY_MS; i += 100)
+	for (int i = 0; r != -ETIMEDOUT && !is_stopping(w) && i < RETRY_MS; i += 100)
 		clock_sleep_ms(100);
 }
 
@@ -101,7 +107,7 @@ static void *watch(void *arg)
 {
 	struct watch *w = arg;
 
-	while (!w->stopping)
+	while (!is_stopping(w))
 		listen_once(w);
 	return NULL;
 }
@@ -111,7 +117,8 @@ int watch_start(struct watch **out, const char *engine, struct captures *r, stru
 	struct watch *w;
 
 	if (!str_starts(engine, UNIX_SCHEME))
-		return err_set(err, -ENOTSUP, "the engine's events are watched on unix sockets only");
+		return err_set(err, -ENOTSUP,
+			       "the engine's events are watched on unix sockets only");
 	w = xcalloc(1, sizeof(*w));
 	w->path = xstrdup(engine + strlen(UNIX_SCHEME));
 	w->captures = r;
@@ -131,7 +138,7 @@ void watch_stop(struct watch *w)
 {
 	if (!w)
 		return;
-	w->stopping = true;
+	__atomic_store_n(&w->stopping, true, __ATOMIC_RELAXED);
 	pthread_join(w->thread, NULL);
 	buf_release(&w->pending);
 	free(w->path);

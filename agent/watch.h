@@ -9,7 +9,7 @@
 
 struct watch;
 
-/* engine: "unix:///path"; others cannot be watched, and the netns directory alone tells (-ENOTSUP). */
+/* engine: "unix:///path"; others cannot be watched (-ENOTSUP): the netns directory alone tells. */
 int watch_start(struct watch **out, const char *engine, struct captures *r, struct err *err);
 /* Returns when the thread has ended, within about a second. NULL is accepted. */
 void watch_stop(struct watch *w);

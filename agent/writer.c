@@ -263,7 +263,8 @@ int64_t writer_truncated(const struct writer *w)
 	return w->truncated;
 }
 
-static struct pcapng_stats *stats_of(const struct writer *w, size_t group, const struct writer_end *end)
+static struct pcapng_stats *stats_of(const struct writer *w, size_t group,
+				     const struct writer_end *end)
 {
 	struct pcapng_stats *v = xcalloc(w->groups[group].n + 1, sizeof(*v));
 

@@ -32,7 +32,8 @@ struct certs_plan {
 	bool is_ca;
 };
 
-static inline void certs_write(const char *dir, const char *file, const char *end, const gnutls_datum_t *d)
+static inline void certs_write(const char *dir, const char *file, const char *end,
+			       const gnutls_datum_t *d)
 {
 	cleanup_free char *path = xasprintf("%s/%s%s.pem", dir, file, end);
 	FILE *f = fopen(path, "we");

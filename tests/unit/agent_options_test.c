@@ -54,7 +54,10 @@ static void test_values(void **state)
 	struct options o;
 	struct err err = ERR_INIT;
 
-	assert_int_equal(parse(&o, &err, "agent --listen 10.99.0.11:9473 --quota 64M --floor 1k --keep 2h -v"), 0);
+	assert_int_equal(
+		parse(&o, &err,
+		      "agent --listen 10.99.0.11:9473 --quota 64M --floor 1k --keep 2h -v"),
+		0);
 	assert_string_equal(o.listen, "10.99.0.11");
 	assert_int_equal(o.port, 9473);
 	assert_int_equal(o.quota, 64 << 20);
@@ -65,7 +68,10 @@ static void test_values(void **state)
 	assert_int_equal(parse(&o, &err, "agent --listen [fd00::1]:80"), 0);
 	assert_string_equal(o.listen, "fd00::1");
 	options_release(&o);
-	assert_int_equal(parse(&o, &err, "agent --listen-swarm 9473 --listen-net 10.0.0.0/8 --socket= --spool /s"), 0);
+	assert_int_equal(
+		parse(&o, &err,
+		      "agent --listen-swarm 9473 --listen-net 10.0.0.0/8 --socket= --spool /s"),
+		0);
 	assert_true(o.listen_swarm);
 	assert_null(o.socket);
 	assert_string_equal(o.spool, "/s");
@@ -95,11 +101,23 @@ static void test_modes(void **state)
 static void test_refused(void **state)
 {
 	static const char *const bad[] = {
-		"agent --listen 0.0.0.0:9473", "agent --listen [::]:9473", "agent --listen :9473",
-		"agent --listen 10.0.0.1", "agent --listen 10.0.0.1:0", "agent --listen 10.0.0.1:65536",
-		"agent --listen localhost:9473", "agent --listen", "agent --socket=", "agent --nonsense",
-		"agent --quota many", "agent --keep 5", "agent health now", "agent drop-volume",
-		"agent drop-volume a b", "agent serve", "agent --listen-net 10.0.0.0/8",
+		"agent --listen 0.0.0.0:9473",
+		"agent --listen [::]:9473",
+		"agent --listen :9473",
+		"agent --listen 10.0.0.1",
+		"agent --listen 10.0.0.1:0",
+		"agent --listen 10.0.0.1:65536",
+		"agent --listen localhost:9473",
+		"agent --listen",
+		"agent --socket=",
+		"agent --nonsense",
+		"agent --quota many",
+		"agent --keep 5",
+		"agent health now",
+		"agent drop-volume",
+		"agent drop-volume a b",
+		"agent serve",
+		"agent --listen-net 10.0.0.0/8",
 		"agent --listen 10.0.0.1:1 --listen-swarm 2",
 	};
 

@@ -70,7 +70,8 @@ static inline void world_open(struct world *w, const struct spool_limits *limits
 	struct err err = ERR_INIT;
 
 	assert_int_equal(spool_open(&w->spool, w->spool_dir, limits, &err), 0);
-	w->env = (struct capture_env){ .node = &w->node, .spool = w->spool, .metrics = &w->metrics };
+	w->env =
+		(struct capture_env){ .node = &w->node, .spool = w->spool, .metrics = &w->metrics };
 	w->captures = captures_new(&w->env, CAPTURES_KEEP_MS);
 	spool_on_full(w->spool, captures_make_room, w->captures);
 }

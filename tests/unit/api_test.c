@@ -184,11 +184,13 @@ static void test_life(void **state)
 
 	WORLD_SKIP(root);
 	arm(WORLD_ID, token);
-	expect_error("POST", "/v1/captures/" WORLD_ID "/renew", "{\"token\": \"x\"}", 403, "bad-token");
+	expect_error("POST", "/v1/captures/" WORLD_ID "/renew", "{\"token\": \"x\"}", 403,
+		     "bad-token");
 	renew = xasprintf("{\"token\": \"%s\", \"window_start_ns\": 42}", token);
 	assert_int_equal(call("POST", "/v1/captures/" WORLD_ID "/renew", renew, NULL), 200);
 	world_send(4000);
-	expect_error("POST", "/v1/captures/" WORLD_ID "/stop", "{\"reason\": \"bored\"}", 400, "bad-request");
+	expect_error("POST", "/v1/captures/" WORLD_ID "/stop", "{\"reason\": \"bored\"}", 400,
+		     "bad-request");
 	assert_int_equal(call("POST", "/v1/captures/" WORLD_ID "/stop",
 			      "{\"reason\": \"duration\", \"window_stop_ns\": 43}", &j), 200);
 	assert_string_equal(jx_str(j, "state", ""), "finished");
@@ -221,7 +223,8 @@ static void test_too_many(void **state)
 	}
 	expect_error("POST", "/v1/captures", body, 429, "too-many");
 	for (int i = 0; i < CAPTURES_RUNNING_MAX; i++) {
-		cleanup_free char *path = xasprintf("/v1/captures/20261123T000000Z-%06x", (unsigned)i);
+		cleanup_free char *path =
+			xasprintf("/v1/captures/20261123T000000Z-%06x", (unsigned)i);
 
 		assert_int_equal(call("DELETE", path, NULL, NULL), 204);
 	}

@@ -60,7 +60,8 @@ static void test_every_packet(void **state)
 /* A tcpdump beside it is the judge: the same packets, byte for byte, in the same order. */
 static void test_as_tcpdump(void **state)
 {
-	cleanup_free char *theirs = xasprintf("%s/judge.pcap", w.dir), *ours = NULL, *compare = NULL;
+	cleanup_free char *theirs = xasprintf("%s/judge.pcap", w.dir), *ours = NULL,
+			  *compare = NULL;
 	struct wire_arm a = world_arm(WORLD_ID, 1);
 	struct capture *c;
 	pid_t judge;
@@ -68,8 +69,8 @@ static void test_as_tcpdump(void **state)
 	WORLD_SKIP(root && !system("command -v tcpdump >/dev/null"));
 	judge = fork();
 	if (!judge) {
-		execlp("timeout", "timeout", "5", "tcpdump", "-qUi", "lo", "-w", theirs, "-Z", "root",
-		       "-B", "8192", "-c", "300", (char *)NULL);
+		execlp("timeout", "timeout", "5", "tcpdump", "-qUi", "lo", "-w", theirs, "-Z",
+		       "root", "-B", "8192", "-c", "300", (char *)NULL);
 		_exit(127);
 	}
 	for (int i = 0; i < 200 && access(theirs, F_OK); i++)
@@ -80,9 +81,10 @@ static void test_as_tcpdump(void **state)
 	stop(c, WIRE_END_STOPPED);
 	waitpid(judge, NULL, 0);
 	ours = xasprintf("%s/%s/0-000.pcapng", w.spool_dir, WORLD_ID);
-	compare = xasprintf("tcpdump -nntxxr %s 2>/dev/null >%s.txt; tcpdump -nntxxr %s 2>/dev/null >%s.txt;"
-			    "test -s %s.txt && cmp %s.txt %s.txt", ours, ours, theirs, theirs, theirs, ours,
-			    theirs);
+	compare = xasprintf(
+		"tcpdump -nntxxr %s 2>/dev/null >%s.txt; tcpdump -nntxxr %s 2>/dev/null >%s.txt;"
+		"test -s %s.txt && cmp %s.txt %s.txt",
+		ours, ours, theirs, theirs, theirs, ours, theirs);
 	assert_int_equal(system(compare), 0);
 	drop(c);
 }
@@ -253,7 +255,7 @@ static void test_fetched(void **state)
 	drop(c);
 }
 
-/* Finished ones go first, oldest first; then the running one is stopped. Nothing passes the quota. */
+/* Finished ones go first, oldest first; then the running one ends. Nothing passes the quota. */
 static void test_quota(void **state)
 {
 	static const char *const ids[] = { "20261123T000001Z-000001", "20261123T000002Z-000002" };

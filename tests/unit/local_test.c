@@ -9,35 +9,45 @@
 #include "../../agent/local.h"
 #include "../../agent/node.h"
 
-#define KEY "\"NetworkSettings\": {\"SandboxKey\": \"/var/run/docker/netns/"
+#define KEY "'NetworkSettings': {'SandboxKey': '/var/run/docker/netns/"
+#define RUNNING "'State': {'Running': true}, "
+#define MODE(m) "'HostConfig': {'NetworkMode': '" m "'}, "
 
+/* JSON with ' for " */
 static const struct {
 	const char *id, *body;
 } containers[] = {
-	{ "web1", "{\"Id\": \"web1\", \"State\": {\"Running\": true}, \"Config\": {\"Image\": \"nginx:1\", \"Labels\":"
-	  "{\"com.docker.swarm.task.id\": \"task1\"}}, \"HostConfig\": {\"NetworkMode\": \"app\"}, " KEY "4f1c0a9be2d1\"}}" },
-	{ "paused", "{\"Id\": \"paused\", \"State\": {\"Running\": true, \"Paused\": true}, \"Config\": {\"Image\": \"x\"}, "
-	  KEY "aaaaaaaaaaaa\"}}" },
-	{ "dead", "{\"Id\": \"dead\", \"State\": {\"Running\": false}, \"Config\": {\"Labels\": null}, " KEY "\"}}" },
-	{ "host", "{\"Id\": \"host\", \"State\": {\"Running\": true}, \"HostConfig\": {\"NetworkMode\": \"host\"}, "
-	  KEY "default\"}}" },
-	{ "side", "{\"Id\": \"side\", \"State\": {\"Running\": true}, \"HostConfig\": {\"NetworkMode\": \"container:web1\"}, "
-	  KEY "\"}}" },
-	{ "loop", "{\"Id\": \"loop\", \"State\": {\"Running\": true}, \"HostConfig\": {\"NetworkMode\": \"container:loop\"}}" },
-	{ "none", "{\"Id\": \"none\", \"State\": {\"Running\": true}, " KEY "\"}}" },
-	{ "hostile", "{\"Id\": \"hostile\", \"State\": {\"Running\": true}, \"NetworkSettings\": {\"SandboxKey\": "
-	  "\"/var/run/docker/netns/../../../etc/shadow\"}}" },
-	{ "odd", "{\"Id\": 5, \"State\": [], \"Config\": \"x\", \"NetworkSettings\": 7}" },
+	{ "web1", "{'Id': 'web1', " RUNNING "'Config': {'Image': 'nginx:1', 'Labels': "
+		  "{'com.docker.swarm.task.id': 'task1'}}, " MODE("app") KEY "4f1c0a9be2d1'}}" },
+	{ "paused", "{'Id': 'paused', 'State': {'Running': true, 'Paused': true}, " KEY "aaaa'}}" },
+	{ "dead", "{'Id': 'dead', 'State': {'Running': false}, 'Config': {'Labels': null}}" },
+	{ "host", "{'Id': 'host', " RUNNING MODE("host") KEY "default'}}" },
+	{ "side", "{'Id': 'side', " RUNNING MODE("container:web1") KEY "'}}" },
+	{ "loop", "{'Id': 'loop', " RUNNING MODE("container:loop") KEY "'}}" },
+	{ "none", "{'Id': 'none', " RUNNING KEY "'}}" },
+	{ "hostile", "{'Id': 'hostile', " RUNNING KEY "../../../etc/shadow'}}" },
+	{ "odd", "{'Id': 5, 'State': [], 'Config': 'x', 'NetworkSettings': 7}" },
 };
 
 static struct fake fake;
 static struct node node;
 static struct engine *engine;
 
-static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *url, const char *method,
-			      const char *version, const char *data, size_t *size, void **state)
+static const char *const version_header[] = { "Api-Version", "1.41", NULL };
+
+static enum MHD_Result answer_json(struct MHD_Connection *c, const char *quoted)
 {
-	static const char *const version_header[] = { "Api-Version", "1.41", NULL };
+	cleanup_free char *body = xstrdup(quoted);
+
+	for (char *p = body; *p; p++)
+		*p = *p == '\'' ? '"' : *p;
+	return fake_answer(c, 200, body, strlen(body), version_header);
+}
+
+static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *url,
+			      const char *method, const char *version, const char *data,
+			      size_t *size, void **state)
+{
 	static const char missing[] = "{\"message\": \"No such container\"}";
 
 	if (strstr(url, "/_ping"))
@@ -46,14 +56,15 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *u
 		cleanup_free char *path = xasprintf("/v1.41/containers/%s/json", containers[i].id);
 
 		if (!strcmp(url, path))
-			return fake_answer(c, 200, containers[i].body, strlen(containers[i].body), version_header);
+			return answer_json(c, containers[i].body);
 	}
 	return fake_answer(c, 404, missing, sizeof(missing) - 1, version_header);
 }
 
 static int find(const char *container, const char *task, struct local_place *p, struct err *err)
 {
-	struct wire_wanted w = { .key = (char *)(uintptr_t)"k", .kind = task ? WIRE_TASK : WIRE_CONTAINER,
+	struct wire_wanted w = { .key = (char *)(uintptr_t)"k",
+				 .kind = task ? WIRE_TASK : WIRE_CONTAINER,
 				 .container_id = (char *)(uintptr_t)container,
 				 .task_id = (char *)(uintptr_t)task };
 

@@ -145,7 +145,7 @@ static void test_check_dir(void **state)
 {
 	char *note = NULL;
 
-	assert_false(netns_check_dir(dir, &note));	/* plain files only, from the tests before */
+	assert_false(netns_check_dir(dir, &note)); /* plain files only, from the tests before */
 	assert_non_null(strstr(note, "rslave"));
 	free(note);
 	assert_false(netns_check_dir("/nowhere", &note));

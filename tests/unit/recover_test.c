@@ -8,7 +8,7 @@
 static bool root;
 static struct world w;
 
-/* A child captures and is killed: what it leaves in the spool is real. ticks: state files are written. */
+/* A child captures and is gone: what it leaves is real. ticks: it writes state files. */
 static void live_and_die(int packets, bool ticks, const char *id)
 {
 	struct wire_arm a = world_arm(id, 2);

@@ -19,8 +19,13 @@ static const struct pcapng_interface interfaces[] = {
 static struct segment *open_segment(const char *name)
 {
 	const struct segment_plan p = {
-		.spool = w.spool, .dirfd = folder, .name = name, .section = { .application = "test" },
-		.interfaces = interfaces, .n_interfaces = 2, .stats_comment = "a comment",
+		.spool = w.spool,
+		.dirfd = folder,
+		.name = name,
+		.section = { .application = "test" },
+		.interfaces = interfaces,
+		.n_interfaces = 2,
+		.stats_comment = "a comment",
 	};
 	struct segment *s = NULL;
 	struct err err = ERR_INIT;
@@ -39,7 +44,11 @@ static struct pcapng_packet packet(uint32_t caplen, int64_t ts)
 static int commit(struct segment *s, struct wire_file *f)
 {
 	const struct pcapng_stats stats[2] = {
-		{ .ts_ns = T0 + 9, .start_ns = T0, .end_ns = T0 + 9, .received = 1LL << 40, .dropped = 7 },
+		{ .ts_ns = T0 + 9,
+		  .start_ns = T0,
+		  .end_ns = T0 + 9,
+		  .received = 1LL << 40,
+		  .dropped = 7 },
 		{ .ts_ns = T0 + 9, .start_ns = T0, .end_ns = T0 + 9, .received = 3 },
 	};
 

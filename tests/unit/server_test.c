@@ -33,15 +33,23 @@ static void make_all(void)
 	};
 	const struct certs_plan ours[] = {
 		good_client,
-		{ .file = "agent", .name = SWARMCAP_AGENT_NAME, .san = SWARMCAP_AGENT_NAME,
+		{ .file = "agent",
+		  .name = SWARMCAP_AGENT_NAME,
+		  .san = SWARMCAP_AGENT_NAME,
 		  .purpose = GNUTLS_KP_TLS_WWW_SERVER },
-		{ .file = "expired", .name = SWARMCAP_CLIENT_NAME, .purpose = GNUTLS_KP_TLS_WWW_CLIENT,
-		  .from_s = -7200, .to_s = -10 },
-		{ .file = "future", .name = SWARMCAP_CLIENT_NAME, .purpose = GNUTLS_KP_TLS_WWW_CLIENT,
+		{ .file = "expired",
+		  .name = SWARMCAP_CLIENT_NAME,
+		  .purpose = GNUTLS_KP_TLS_WWW_CLIENT,
+		  .from_s = -7200,
+		  .to_s = -10 },
+		{ .file = "future",
+		  .name = SWARMCAP_CLIENT_NAME,
+		  .purpose = GNUTLS_KP_TLS_WWW_CLIENT,
 		  .from_s = 3000 },
 		{ .file = "named", .name = "somebody", .purpose = GNUTLS_KP_TLS_WWW_CLIENT },
 		{ .file = "nopurpose", .name = SWARMCAP_CLIENT_NAME },
-		{ .file = "server-named-client", .name = SWARMCAP_CLIENT_NAME,
+		{ .file = "server-named-client",
+		  .name = SWARMCAP_CLIENT_NAME,
 		  .purpose = GNUTLS_KP_TLS_WWW_SERVER },
 	};
 	struct certs_plan stranger = good_client;
@@ -126,14 +134,16 @@ static void test_tls12(void **state)
 	curl_easy_setopt(c, CURLOPT_URL, "https://127.0.0.1:19473/v1/info");
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
-	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)(CURL_SSLVERSION_TLSv1_2 | CURL_SSLVERSION_MAX_TLSv1_2));
+	curl_easy_setopt(c, CURLOPT_SSLVERSION,
+			 (long)(CURL_SSLVERSION_TLSv1_2 | CURL_SSLVERSION_MAX_TLSv1_2));
 	assert_int_equal(curl_easy_perform(c), CURLE_SSL_CONNECT_ERROR);
 	curl_easy_cleanup(c);
 }
 
 static int connect_silently(const char *from)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET }, to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	struct sockaddr_in a = { .sin_family = AF_INET },
+			   to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
 	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	inet_pton(AF_INET, from, &a.sin_addr);

@@ -12,14 +12,19 @@ static bool root;
 static struct world w;
 static struct fake fake;
 
+#define EVENT(action, id, rest) \
+	"{\"Type\": \"container\", \"Action\": \"" action "\", " \
+	"\"Actor\": {\"ID\": \"" id "\"}" rest "}\n"
+
 static const char events[] =
-	"{\"Type\": \"container\", \"Action\": \"die\", \"Actor\": {\"ID\": \"stranger\"}, \"timeNano\": 5}\n"
-	"{\"Type\": \"container\", \"Action\": \"start\", \"Actor\": {\"ID\": \"victim\"}}\n"
-	"{\"Type\": \"container\", \"Action\": \"die\", \"Actor\": {\"ID\": \"victim\", \"Attributes\": {}}, \"timeNano\": 7}\n"
+	EVENT("die", "stranger", ", \"timeNano\": 5")
+	EVENT("start", "victim", "")
+	EVENT("die", "victim", ", \"timeNano\": 7")
 	"{\"Type\": \"container\", \"Acti";
 
-static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *url, const char *method,
-			      const char *version, const char *data, size_t *size, void **state)
+static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *url,
+			      const char *method, const char *version, const char *data,
+			      size_t *size, void **state)
 {
 	return fake_answer(c, 200, events, sizeof(events) - 1, NULL);
 }

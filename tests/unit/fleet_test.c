@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fleet_test.c - conversations with fake agents on unix sockets
+ */
+#include "../../coordinator/fleet.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+
+#include "fake_http.h"
+
+#define ID "20261123T143905Z-3fa9c1"
+#define TOKEN "0123456789abcdef0123456789abcdef"
+#define NODES 3
+#define BYTES "some packets"
+
+/* One node's agent; what it does wrong is set before the fleet starts. */
+struct agent {
+	struct fake fake;
+	char id[8];
+	const char *says_id;		/* another node's, or NULL */
+	bool absent, target_fails, wrong_digest, hangs_in_stop, knows_nothing;
+	enum wire_end ends_by;		/* seen from the first poll on */
+	/* what happened */
+	int arms, stops, removes;
+	int64_t window_start_ns;
+	char reason[16];
+	bool running;
+};
+
+struct stage {
+	struct agent agents[NODES];
+	struct plan plan;
+	struct request request;
+	struct cluster cluster;
+	char dir[32];
+	int dirfd;
+};
+
+static char *report_of(struct agent *a, bool with_token)
+{
+	struct wire_file file = { .name = (char *)"0-000.pcapng",
+				  .bytes = strlen(BYTES),
+				  .packets = 3 };
+	struct wire_target target = { .key = (char *)"web.1", .state = WIRE_ARMED, .packets = 3,
+				      .bytes = strlen(BYTES) };
+	struct wire_report r = { .node_id = (char *)(a->says_id ? a->says_id : a->id),
+				 .node_name = (char *)"node", .version = (char *)"0.1.0",
+				 .running = a->running, .attached = true, .armed_ns = 1000,
+				 .targets = &target, .n_targets = 1 };
+	struct digest *d = digest_new();
+	json_t *j;
+	char *text;
+
+	strcpy(r.id, ID);
+	if (with_token)
+		strcpy(r.token, TOKEN);
+	digest_add(d, BYTES, strlen(BYTES));
+	digest_end(d, file.sha256);
+	if (a->wrong_digest)
+		memset(file.sha256, '0', 64);
+	if (a->target_fails)
+		target.state = WIRE_FAILED;
+	else if (!a->running || (a->ends_by && !with_token))
+		target.state = WIRE_ENDED;
+	if (target.state == WIRE_ENDED) {
+		target.end = a->ends_by ? a->ends_by : WIRE_END_STOPPED;
+		target.files = &file;
+		target.n_files = 1;
+	}
+	j = wire_report_encode(&r);
+	text = jx_dump(j);
+	json_decref(j);
+	return text;
+}
+
+static enum MHD_Result answer_report(struct agent *a, struct MHD_Connection *c, unsigned int status)
+{
+	char *text = report_of(a, status == 201);
+	enum MHD_Result rc = fake_answer(c, status, text, strlen(text), NULL);
+
+	free(text);
+	return rc;
+}
+
+static void read_words(struct agent *a, const char *url, const char *body)
+{
+	json_t *j = NULL;
+
+	if (jx_parse(body, strlen(body), "test", &j, NULL) < 0)
+		return;
+	if (strstr(url, "/renew"))
+		a->window_start_ns = jx_int(j, "window_start_ns", 0);
+	if (strstr(url, "/stop"))
+		snprintf(a->reason, sizeof(a->reason), "%s", jx_str(j, "reason", ""));
+	json_decref(j);
+}
+
+static enum MHD_Result answer(struct agent *a, struct MHD_Connection *c, const char *method,
+			      const char *url)
+{
+	static const char time[] = "{\"now_ns\": 1763908745000000000}";
+	static const char unknown[] =
+		"{\"error\": {\"code\": \"not-found\", \"message\": \"none\"}}";
+
+	if (!strcmp(url, "/v1/time"))
+		return fake_answer(c, 200, time, strlen(time), NULL);
+	if (a->knows_nothing)
+		return fake_answer(c, 404, unknown, strlen(unknown), NULL);
+	if (!strcmp(method, "DELETE")) {
+		a->removes++;
+		return fake_answer(c, 204, "", 0, NULL);
+	}
+	if (strstr(url, "/files/"))
+		return fake_answer(c, 200, BYTES, strlen(BYTES), NULL);
+	if (strstr(url, "/stop")) {
+		a->stops++;
+		if (a->hangs_in_stop)
+			clock_sleep_ms(2500);
+		a->running = false;
+	}
+	if (!strcmp(url, "/v1/captures")) {
+		a->arms++;
+		a->running = true;
+		return answer_report(a, c, 201);
+	}
+	return answer_report(a, c, 200);
+}
+
+static void done(void *arg, struct MHD_Connection *c, void **con,
+		 enum MHD_RequestTerminationCode why)
+{
+	free(*con);
+	*con = NULL;
+}
+
+static enum MHD_Result handle(void *arg, struct MHD_Connection *c, const char *url,
+			      const char *method, const char *version, const char *upload,
+			      size_t *upload_size, void **con)
+{
+	struct agent *a = arg;
+
+	if (!*con) {
+		*con = xcalloc(1, 1 << 20);
+		return MHD_YES;
+	}
+	if (*upload_size) {
+		strncat(*con, upload, *upload_size);
+		*upload_size = 0;
+		return MHD_YES;
+	}
+	read_words(a, url, *con);
+	return answer(a, c, method, url);
+}
+
+static void start_agent(struct agent *a)
+{
+	if (a->absent) {
+		strcpy(a->fake.path, "/tmp/swarmcap-test-none/socket");
+		return;
+	}
+	a->fake = (struct fake){ 0 };
+	a->fake.daemon = MHD_start_daemon(FAKE_FLAGS, 0, NULL, NULL, handle, a,
+					  MHD_OPTION_LISTEN_SOCKET, fake_listen_unix(&a->fake),
+					  MHD_OPTION_NOTIFY_COMPLETED, done, NULL, MHD_OPTION_END);
+	assert_non_null(a->fake.daemon);
+}
+
+static void raise_stage(struct stage *s)
+{
+	s->plan.nodes = xcalloc(NODES, sizeof(*s->plan.nodes));
+	s->plan.n_nodes = NODES;
+	strcpy(s->plan.id, ID);
+	for (size_t i = 0; i < NODES; i++) {
+		struct plan_node *n = &s->plan.nodes[i];
+
+		snprintf(s->agents[i].id, sizeof(s->agents[i].id), "id%zu", i);
+		start_agent(&s->agents[i]);
+		*n = (struct plan_node){ .id = xstrdup(s->agents[i].id),
+					 .name = xasprintf("node%zu", i),
+					 .address = xstrdup(s->agents[i].fake.path),
+					 .file_host = xstrdup("x"),
+					 .route = "agent",
+					 .targets = xcalloc(1, sizeof(*n->targets)),
+					 .n_targets = 1 };
+		n->targets[0] = (struct target){
+			.key = xstrdup("web.1"),
+			.service = xstrdup("web"),
+			.service_id = xstrdup("s"),
+			.task = xstrdup("web.1"),
+			.task_id = xstrdup("t"),
+			.container_id = xstrdup("c"),
+			.image = xstrdup("i"),
+			.node_id = xstrdup(n->id),
+			.slot = 1,
+		};
+	}
+	s->request = (struct request){ .command = "capture", .snaplen = 96 };
+	s->cluster = (struct cluster){ .id = (char *)"c", .self_name = (char *)"node0" };
+	strcpy(s->dir, "/tmp/swarmcap-test-XXXXXX");
+	assert_non_null(mkdtemp(s->dir));
+	s->dirfd = open(s->dir, O_DIRECTORY | O_CLOEXEC);
+}
+
+static void strike_stage(struct stage *s)
+{
+	for (size_t i = 0; i < NODES; i++)
+		if (!s->agents[i].absent)
+			fake_stop(&s->agents[i].fake);
+	plan_release(&s->plan);
+	close(s->dirfd);
+	util_remove_tree_at(AT_FDCWD, s->dir);
+}
+
+static const struct fleet_watch alone = { .wake_fd = -1 };
+
+static struct fleet *arm(struct stage *s)
+{
+	struct err err = ERR_INIT;
+	struct fleet *f = NULL;
+
+	raise_stage(s);
+	assert_int_equal(fleet_start(&f, &s->plan, &s->request, &s->cluster, NULL, &err), 0);
+	assert_int_equal(fleet_wait_armed(f, &alone), FLEET_WAKE_READY);
+	return f;
+}
+
+static void capture(struct stage *s, struct fleet *f)
+{
+	fleet_open_window(f, 4711);
+	fleet_run(f, clock_mono_ns() + 100 * NS_PER_MS, &alone);
+	fleet_stop(f, "duration", 4712);
+	assert_int_equal(fleet_gather(f, s->dirfd, &alone), FLEET_WAKE_READY);
+}
+
+static bool take_event(struct fleet *f, enum fleet_event_kind kind, const char *node)
+{
+	struct fleet_event *e;
+	bool found = false;
+
+	while (!found && (e = fleet_next_event(f))) {
+		found = e->kind == kind && !strcmp(e->node, node);
+		fleet_event_free(e);
+	}
+	return found;
+}
+
+static void all_goes_well(void **state)
+{
+	struct stage s = { 0 };
+	struct fleet *f = arm(&s);
+	struct fleet_counts c;
+	struct fleet_node *nodes;
+	size_t n;
+
+	fleet_counts(f, &c);
+	assert_int_equal(c.nodes_armed, NODES);
+	assert_int_equal(c.targets_armed, NODES);
+	assert_int_equal(c.targets, NODES);
+	capture(&s, f);
+	nodes = fleet_nodes(f, &n);
+	assert_int_equal(n, NODES);
+	for (size_t i = 0; i < NODES; i++) {
+		char name[32];
+
+		assert_int_equal(nodes[i].stage, FLEET_DONE);
+		assert_null(nodes[i].reason);
+		assert_int_equal(nodes[i].n_fetched, 1);
+		snprintf(name, sizeof(name), "%zu-0-000.pcapng", i);
+		assert_string_equal(nodes[i].fetched[0], name);
+		assert_int_equal(faccessat(s.dirfd, name, R_OK, 0), 0);
+		assert_int_equal(nodes[i].clock.probes, 8);
+		assert_string_equal(nodes[i].version, "0.1.0");
+		assert_int_equal(s.agents[i].window_start_ns, 4711);
+		assert_string_equal(s.agents[i].reason, "duration");
+		assert_int_equal(s.agents[i].removes, 0);
+	}
+	fleet_remove(f, false);
+	for (size_t i = 0; i < NODES; i++) {
+		assert_int_equal(s.agents[i].arms, 1);
+		assert_int_equal(s.agents[i].removes, 1);
+		assert_true(nodes[i].removed);
+	}
+	fleet_counts(f, &c);
+	assert_int_equal(c.fetched_bytes, NODES * strlen(BYTES));
+	fleet_free(f);
+	strike_stage(&s);
+}
+
+static void a_missing_agent_delays_nobody(void **state)
+{
+	struct stage s = { .agents[1].absent = true };
+	int64_t start = clock_mono_ns();
+	struct fleet *f = arm(&s);
+	struct fleet_node *nodes;
+	size_t n;
+
+	assert_true(clock_mono_ns() - start < NS_PER_S);
+	assert_true(take_event(f, FLEET_NODE_FAILED, "node1"));
+	capture(&s, f);
+	nodes = fleet_nodes(f, &n);
+	assert_int_equal(nodes[1].stage, FLEET_LOST);
+	assert_string_equal(nodes[1].reason, "agent-missing");
+	assert_true(*nodes[1].err.text);
+	assert_int_equal(nodes[0].stage, FLEET_DONE);
+	assert_int_equal(nodes[2].n_fetched, 1);
+	fleet_free(f);
+	strike_stage(&s);
+}
+
+static void another_node_answers(void **state)
+{
+	struct stage s = { .agents[2].says_id = "other" };
+	struct fleet *f = arm(&s);
+	struct fleet_node *nodes;
+	size_t n;
+
+	nodes = fleet_nodes(f, &n);
+	assert_string_equal(nodes[2].reason, "wrong-node");
+	assert_false(nodes[2].armed);
+	fleet_free(f);
+	strike_stage(&s);
+}
+
+static void another_api_is_a_missing_agent(void **state)
+{
+	struct stage s = { .agents[0].knows_nothing = true };
+	struct fleet *f = arm(&s);
+	size_t n;
+
+	assert_string_equal(fleet_nodes(f, &n)[0].reason, "agent-missing");
+	fleet_free(f);
+	strike_stage(&s);
+}
+
+static void targets_may_fail(void **state)
+{
+	struct stage s = { .agents[0].target_fails = true };
+	struct fleet *f = arm(&s);
+	struct fleet_counts c;
+	size_t n;
+
+	fleet_counts(f, &c);
+	assert_int_equal(c.targets_armed, NODES - 1);
+	assert_int_equal(c.nodes_armed, NODES - 1);
+	assert_true(take_event(f, FLEET_TARGET_FAILED, "node0"));
+	capture(&s, f);
+	assert_int_equal(fleet_nodes(f, &n)[0].stage, FLEET_DONE);
+	fleet_free(f);
+	strike_stage(&s);
+}
+
+static void ends_when_all_targets_ended(void **state)
+{
+	struct stage s = { .agents = { { .ends_by = WIRE_END_PACKETS },
+				       { .ends_by = WIRE_END_PACKETS },
+				       { .ends_by = WIRE_END_TASK_ENDED } } };
+	struct fleet *f = arm(&s);
+
+	fleet_open_window(f, 1);
+	assert_int_equal(fleet_run(f, clock_mono_ns() + 20 * NS_PER_S, &alone), FLEET_WAKE_READY);
+	assert_true(take_event(f, FLEET_TARGET_ENDED, "node2"));
+	fleet_stop(f, "duration", 2);
+	assert_int_equal(fleet_gather(f, s.dirfd, &alone), FLEET_WAKE_READY);
+	fleet_free(f);
+	strike_stage(&s);
+}
+
+static void only_whole_nodes_are_removed(void **state)
+{
+	struct stage s = { .agents[1].wrong_digest = true };
+	struct fleet *f = arm(&s);
+	struct fleet_node *nodes;
+	size_t n;
+
+	capture(&s, f);
+	fleet_remove(f, false);
+	nodes = fleet_nodes(f, &n);
+	assert_null(nodes[1].fetched[0]);
+	assert_int_equal(nodes[1].fetch_err.code, -EBADMSG);
+	assert_false(nodes[1].removed);
+	assert_int_equal(s.agents[1].removes, 0);
+	assert_int_equal(s.agents[0].removes, 1);
+	fleet_free(f);
+	strike_stage(&s);
+}
+
+static void a_wake_then_abandon(void **state)
+{
+	struct stage s = { .agents[0].hangs_in_stop = true };
+	struct fleet *f = arm(&s);
+	int wake = eventfd(1, EFD_CLOEXEC);
+	struct fleet_watch watch = { .wake_fd = wake };
+	int64_t start;
+
+	fleet_open_window(f, 1);
+	assert_int_equal(fleet_run(f, 0, &watch), FLEET_WAKE_FD);
+	fleet_stop(f, "stopped", 2);
+	assert_int_equal(fleet_gather(f, s.dirfd, &watch), FLEET_WAKE_FD);
+	start = clock_mono_ns();
+	fleet_abandon(f);
+	fleet_free(f);
+	assert_true(clock_mono_ns() - start < 2 * NS_PER_S);
+	for (size_t i = 0; i < NODES; i++)
+		assert_int_equal(s.agents[i].removes, 0);
+	close(wake);
+	strike_stage(&s);
+}
+
+static void our_disk_fails(void **state)
+{
+	struct stage s = { 0 };
+	struct fleet *f = arm(&s);
+	struct err err = ERR_INIT;
+
+	assert_int_equal(fleet_disk_error(f, &err), 0);
+	util_remove_tree_at(AT_FDCWD, s.dir);
+	capture(&s, f);
+	assert_int_equal(fleet_disk_error(f, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "cannot create"));
+	fleet_free(f);
+	strike_stage(&s);
+}
+
+static void nothing_that_was_armed_stays(void **state)
+{
+	struct stage s = { .agents = { { .target_fails = true }, { .target_fails = true },
+				       { .absent = true } } };
+	struct fleet *f = arm(&s);
+	struct fleet_counts c;
+
+	fleet_counts(f, &c);
+	assert_int_equal(c.targets_armed, 0);
+	fleet_stop(f, "stopped", 1);
+	fleet_remove(f, true);
+	assert_int_equal(s.agents[0].removes, 1);
+	assert_int_equal(s.agents[1].removes, 1);
+	fleet_free(f);
+	strike_stage(&s);
+}
+
+static void attaches_to_what_is_there(void **state)
+{
+	struct stage s = { .agents[1].knows_nothing = true };
+	struct err err = ERR_INIT;
+	struct fleet *f = NULL;
+	struct fleet_node *nodes;
+	size_t n;
+
+	raise_stage(&s);
+	assert_int_equal(fleet_attach(&f, &s.plan, &s.cluster, NULL, &err), 0);
+	assert_int_equal(fleet_wait_armed(f, &alone), FLEET_WAKE_READY);
+	nodes = fleet_nodes(f, &n);
+	assert_true(nodes[0].has_report);
+	assert_false(nodes[1].has_report);
+	assert_null(nodes[1].reason);
+	assert_int_equal(fleet_gather(f, s.dirfd, &alone), FLEET_WAKE_READY);
+	assert_non_null(nodes[0].fetched[0]);
+	fleet_remove(f, false);
+	assert_int_equal(s.agents[0].arms + s.agents[0].stops, 0);
+	assert_int_equal(s.agents[0].removes, 1);
+	assert_int_equal(s.agents[1].removes, 0);
+	fleet_free(f);
+	strike_stage(&s);
+}
+
+static int start_curl(void **state)
+{
+	return curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static int stop_curl(void **state)
+{
+	curl_global_cleanup();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_goes_well),
+		cmocka_unit_test(a_missing_agent_delays_nobody),
+		cmocka_unit_test(another_node_answers),
+		cmocka_unit_test(another_api_is_a_missing_agent),
+		cmocka_unit_test(targets_may_fail),
+		cmocka_unit_test(ends_when_all_targets_ended),
+		cmocka_unit_test(only_whole_nodes_are_removed),
+		cmocka_unit_test(a_wake_then_abandon),
+		cmocka_unit_test(our_disk_fails),
+		cmocka_unit_test(nothing_that_was_armed_stays),
+		cmocka_unit_test(attaches_to_what_is_there),
+	};
+
+	return cmocka_run_group_tests(tests, start_curl, stop_curl);
+}

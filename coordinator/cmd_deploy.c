@@ -187,6 +187,8 @@ static int look(struct deploy *d, struct err *err)
 	r = service_find(d->engine, &d->now, err);
 	d->deployed = r == 0;
 	if (d->deployed)
+		r = service_check_ours(&d->now, err);
+	if (d->deployed)
 		d->service_id = xstrdup(d->now.id);
 	return r < 0 ? r : 0;
 }

@@ -42,7 +42,7 @@ static int load_credentials(struct doctor *d, const struct request *r, struct er
 
 	if (rc < 0)
 		return rc;
-	if (strcmp(d->creds.ca_fingerprint, d->now.ca) != 0)
+	if (*d->now.ca && strcmp(d->creds.ca_fingerprint, d->now.ca) != 0)
 		return err_set(err, -EPERM,
 			       "the agents belong to another CA (%.16s...) than the credentials in "
 			       "'%s' (%.16s...): name theirs with --credentials, or finish a "

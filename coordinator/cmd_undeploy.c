@@ -235,6 +235,8 @@ int cmd_undeploy(struct request *r)
 		u.dir = creds_dir(r->credentials, u.cluster.id);
 		status = service_find(u.engine, &u.now, &err);
 	}
+	if (status == 0)
+		status = service_check_ours(&u.now, &err);
 	if (status == SERVICE_E_NONE)
 		status = undeploy_rest(&u, &err);
 	else if (status == 0)

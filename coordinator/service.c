@@ -260,24 +260,32 @@ int service_decode(const json_t *service, struct service_now *out, struct err *e
 	const char *ca = jx_str(labels, "=" SERVICE_LABEL_CA, "");
 	uint64_t port;
 
-	if (!digest_is_hex(ca) ||
-	    units_parse_u64(jx_str(labels, "=" SERVICE_LABEL_PORT, ""), 1, UINT16_MAX, &port) < 0)
+	if (units_parse_u64(jx_str(labels, "=" SERVICE_LABEL_PORT, ""), 1, UINT16_MAX, &port) < 0)
 		return err_set(err, -EINVAL,
-			       "the service '%s' was not made by `swarmcap deploy`: remove it "
-			       "first (a stack's with `docker stack rm`)", name);
+			       "the label " SERVICE_LABEL_PORT " of the service '%s' is no port",
+			       name);
 
 	*out = (struct service_now){
 		.id = xstrdup(jx_str(service, "ID", "")),
 		.name = xstrdup(name),
 		.image = xstrdup(jx_str(task, "ContainerSpec.Image", "")),
 		.listen = xstrdup(jx_str(labels, "=" SERVICE_LABEL_LISTEN, "")),
-		.ca = xstrdup(ca),
+		.ca = xstrdup(digest_is_hex(ca) ? ca : ""),
 		.spec = xstrdup(jx_str(labels, "=" SERVICE_LABEL_SPEC, "")),
 		.port = (uint16_t)port,
 		.index = jx_int(service, "Version.Index", 0),
 		.force_update = jx_int(task, "ForceUpdate", 0),
 	};
 	return 0;
+}
+
+int service_check_ours(const struct service_now *s, struct err *err)
+{
+	if (*s->ca && !strcmp(s->name, SWARMCAP_SERVICE))
+		return 0;
+	return err_set(err, -EPERM,
+		       "the agents' service '%s' was not made by `swarmcap deploy`: it goes as it "
+		       "came (a stack with `docker stack rm`)", s->name);
 }
 
 void service_now_release(struct service_now *s)

@@ -62,8 +62,10 @@ json_t *service_spec(const struct service_want *w);
 json_t *service_job_spec(const char *image);
 /* The digest in a specification that service_spec made; borrowed. */
 const char *service_digest(const json_t *spec);
-/* From GET /services/X. -EINVAL: not a service that we made, err says so. */
+/* From GET /services/X. -EINVAL: its label of the port is none. */
 int service_decode(const json_t *service, struct service_now *out, struct err *err);
+/* Others are not ours to change (deploy/stack.yml makes such): -EPERM, err says so. */
+int service_check_ours(const struct service_now *s, struct err *err);
 void service_now_release(struct service_now *s);
 
 #endif

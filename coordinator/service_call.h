@@ -10,7 +10,7 @@
 
 #define SERVICE_E_NONE 1	/* no agent is deployed; err is left alone */
 
-/* Found by its label, since a stack's service has another name (which is an error here). */
+/* Found by its label, since a stack's service has another name. */
 int service_find(struct engine *e, struct service_now *out, struct err *err);
 /* The id of the service of exactly this name, or SERVICE_E_NONE. */
 int service_id(struct engine *e, const char *name, char **out, struct err *err);

@@ -247,26 +247,31 @@ static void test_read_back(void **state)
 	assert_int_equal(now.force_update, 3);
 }
 
-static void assert_foreign(const char *ca, const char *port)
+static int decode(const char *name, const char *ca, const char *port, struct err *err)
 {
-	cleanup_json json_t *service = json_pack("{s:{s:s, s:{s:s, s:s}}}", "Spec", "Name",
-						 "x_agent", "Labels", "swarmcap.ca", ca,
-						 "swarmcap.port", port);
-	struct service_now now = SERVICE_NOW_INIT;
-	struct err err = ERR_INIT;
+	cleanup_json json_t *service = json_pack("{s:{s:s, s:{s:s, s:s}}}", "Spec", "Name", name,
+						 "Labels", "swarmcap.ca", ca, "swarmcap.port",
+						 port);
+	cleanup_service_now struct service_now now = SERVICE_NOW_INIT;
+	int r = service_decode(service, &now, err);
 
-	assert_int_equal(service_decode(service, &now, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "x_agent"));
-	assert_null(now.id);
+	if (r < 0)
+		assert_null(now.id);
+	return r < 0 ? r : service_check_ours(&now, err);
 }
 
 static void test_foreign_services(void **state)
 {
-	assert_foreign("", "9473");
-	assert_foreign("0123", "9473");
-	assert_foreign(CA, "0");
-	assert_foreign(CA, "65536");
-	assert_foreign(CA, "");
+	static const char *const no_ports[] = { "", "0", "65536", "x" };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(decode(SWARMCAP_SERVICE, CA, "9473", &err), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(no_ports); i++)
+		assert_int_equal(decode(SWARMCAP_SERVICE, CA, no_ports[i], NULL), -EINVAL);
+	assert_int_equal(decode("x_agent", CA, "9473", &err), -EPERM);
+	assert_non_null(strstr(err.text, "x_agent"));
+	assert_int_equal(decode(SWARMCAP_SERVICE, "", "9473", NULL), -EPERM);
+	assert_int_equal(decode(SWARMCAP_SERVICE, "0123", "9473", NULL), -EPERM);
 }
 
 static void test_job(void **state)

@@ -67,6 +67,7 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(ROOMS)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+.SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/tests/*/*.d)
 
 # ---- tests: each ends with "N passed, N failed" ----

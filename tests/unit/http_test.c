@@ -14,7 +14,7 @@
 #define FILE_SIZE 100000
 
 static char file_bytes[FILE_SIZE];
-static volatile bool release_readers;
+static _Atomic bool release_readers;
 
 /* ---- the server ---- */
 

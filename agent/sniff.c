@@ -221,6 +221,8 @@ static void show(struct handle *h)
 	int r = pcap_dispatch(h->pcap, 1, keep, (u_char *)h);
 
 	h->empty = !h->shown;
+	if (h->shown)
+		h->failed_ns = 0;
 	if (r >= 0)
 		return;
 	if (!h->failed_ns)

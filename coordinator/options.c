@@ -7,7 +7,6 @@
 #include "bundle.h"
 #include "filter.h"
 #include "units.h"
-#include "version.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -249,9 +248,9 @@ const struct option_row options_rows[] = {
 	{ "dry-run", 0, NULL, OPT_CAPTURE, false, set_dry_run,
 	  "print who would capture what, and stop" },
 	{ "image", 0, "IMAGE", OPT_DEPLOY, false, set_image,
-	  "the agent's image; default: swarmcap-agent:" SWARMCAP_VERSION },
-	{ "listen", 0, "ADDRESS", OPT_DEPLOY, false, set_listen,
-	  "where the agent listens; default: each node's advertise address" },
+	  "the agent's image; needed the first time only" },
+	{ "listen", 0, "NETWORK", OPT_DEPLOY, false, set_listen,
+	  "listen on each node's address within it; default: the advertise address" },
 	{ "port", 0, "N", OPT_DEPLOY, false, set_port, "the agent's TCP port; default: 9473" },
 	{ "rotate", 0, NULL, OPT_DEPLOY, false, set_rotate,
 	  "make new certificates and give them to the agents" },

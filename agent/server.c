@@ -7,17 +7,23 @@
  * of it is used; the result is kept with the connection (struct peer).
  *
  * Bounds: connections in all and of one address, a short time-out until a request has come,
- * bodies up to WIRE_BODY_MAX. The library's post, digest and basic-auth parts are never used.
+ * bodies up to WIRE_BODY_MAX. Over TCP the first two are guests.c's: the library would refuse who
+ * comes last, and that may be the coordinator behind a crowd of silent strangers. The
+ * library's post, digest and basic-auth parts are never used.
  */
 #include "server.h"
+#include "guests.h"
 #include "log.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#define LEAVING 64	/* connections that were told to leave and have not noticed yet */
+
 struct server {
 	struct MHD_Daemon *daemon;
+	struct guests *guests;		/* NULL without TLS */
 	const struct api_env *env;
 	bool tls;
 };
@@ -27,23 +33,41 @@ struct peer {
 	bool checked, allowed;
 	char name[AUTH_SERIAL_MAX];	/* for the log */
 	struct err why;
+	struct guest *guest;		/* NULL without TLS */
 };
+
+static struct guest *add_guest(struct server *s, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *fd, *from;
+
+	fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	from = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	return guests_add(s->guests, fd ? fd->connect_fd : -1, from ? from->client_addr : NULL);
+}
+
+static void forget_peer(struct server *s, struct peer *p)
+{
+	if (p && p->guest)
+		guests_remove(s->guests, p->guest);
+	free(p);
+}
 
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
 			  enum MHD_ConnectionNotificationCode code)
 {
 	struct server *s = arg;
+	struct peer *p;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-		free(*context);
+		forget_peer(s, *context);
 		*context = NULL;
 		return;
 	}
-	*context = xcalloc(1, sizeof(struct peer));
-	if (!s->tls)
-		*(struct peer *)*context = (struct peer){
-			.checked = true, .allowed = true, .name = "unix",
-		};
+	*context = p = xcalloc(1, sizeof(*p));
+	if (s->tls)
+		p->guest = add_guest(s, connection);
+	else
+		*p = (struct peer){ .checked = true, .allowed = true, .name = "unix" };
 }
 
 static struct peer *peer_of(struct MHD_Connection *connection)
@@ -66,6 +90,8 @@ static bool is_allowed(struct server *s, struct MHD_Connection *connection, stru
 		p->allowed = auth_check(i->tls_session, p->name, &p->why) == 0;
 	else
 		err_set(&p->why, -EACCES, "not TLS");
+	if (p->allowed && p->guest)
+		guests_know(s->guests, p->guest);
 	if (!p->allowed) {
 		atomic_fetch_add(&s->env->metrics->refused_peers, 1);
 		log_warn("a peer was refused: %s", p->why.text);
@@ -150,7 +176,6 @@ static struct MHD_Daemon *start(struct server *s, int fd, const struct auth_file
 		{ MHD_OPTION_HTTPS_MEM_KEY, 0, tls ? tls->key : NULL },
 		{ MHD_OPTION_HTTPS_MEM_TRUST, 0, tls ? tls->ca : NULL },
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (char *)(uintptr_t)AUTH_PRIORITIES },
-		{ MHD_OPTION_PER_IP_CONNECTION_LIMIT, SERVER_PER_ADDRESS, NULL },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 	const struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
@@ -158,7 +183,8 @@ static struct MHD_Daemon *start(struct server *s, int fd, const struct auth_file
 	return MHD_start_daemon(flags | (tls ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, s,
 				MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 				MHD_OPTION_LISTEN_SOCKET, fd,
-				MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS,
+				MHD_OPTION_CONNECTION_LIMIT,
+				(unsigned)(SERVER_CONNECTIONS + (tls ? LEAVING : 0)),
 				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SERVER_IDLE_S,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_MEMORY,
 				MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
@@ -174,8 +200,10 @@ int server_start(struct server **out, int listen_fd, const struct auth_files *tl
 
 	s->env = env;
 	s->tls = tls != NULL;
+	s->guests = tls ? guests_new(SERVER_CONNECTIONS, SERVER_PER_ADDRESS) : NULL;
 	s->daemon = start(s, listen_fd, tls);
 	if (!s->daemon) {
+		guests_free(s->guests);
 		free(s);
 		util_close(listen_fd);
 		return err_set(err, -EIO,
@@ -191,5 +219,6 @@ void server_stop(struct server *s)
 	if (!s)
 		return;
 	MHD_stop_daemon(s->daemon);
+	guests_free(s->guests);
 	free(s);
 }

@@ -8,7 +8,7 @@
 #include "api.h"
 #include "auth.h"
 
-#define SERVER_CONNECTIONS 64		/* of one listener */
+#define SERVER_CONNECTIONS 64		/* of one listener; over TCP see guests.h */
 #define SERVER_PER_ADDRESS 8
 #define SERVER_IDLE_S 5			/* handshake, and silence until a request needs longer */
 #define SERVER_MEMORY (64u << 10)	/* of one connection: headers and pieces of bodies */

@@ -153,22 +153,34 @@ static int connect_silently(const char *from)
 	return s;
 }
 
-/* A container opens 100 connections and says nothing: others are answered within a second. */
-static void test_silent_connections(void **state)
+/* 100 connections that say nothing: a coordinator is answered within a second. */
+static void answered_beside_silence_from(const char *address)
 {
 	cleanup_http_reply struct http_reply reply = HTTP_REPLY_INIT;
 	int64_t before;
 	int s[100];
 
-	WORLD_SKIP(root);
 	for (size_t i = 0; i < ARRAY_SIZE(s); i++)
-		s[i] = connect_silently("127.0.0.2");
+		s[i] = connect_silently(address);
 	clock_sleep_ms(50);
 	before = clock_mono_ns();
 	assert_int_equal(ask_with("client", &reply), 200);
 	assert_true(clock_mono_ns() - before < NS_PER_S);
 	for (size_t i = 0; i < ARRAY_SIZE(s); i++)
 		close(s[i]);
+}
+
+static void test_silent_connections(void **state)
+{
+	WORLD_SKIP(root);
+	answered_beside_silence_from("127.0.0.2");
+}
+
+/* From a container beside the coordinator: both have the same address. */
+static void test_silent_connections_of_our_address(void **state)
+{
+	WORLD_SKIP(root);
+	answered_beside_silence_from("127.0.0.1");
 }
 
 static void test_never_a_wildcard(void **state)
@@ -257,6 +269,7 @@ int main(void)
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_tls12),
 		cmocka_unit_test(test_silent_connections),
+		cmocka_unit_test(test_silent_connections_of_our_address),
 		cmocka_unit_test(test_never_a_wildcard),
 		cmocka_unit_test(test_find_address),
 		cmocka_unit_test(test_unix_socket_is_private),

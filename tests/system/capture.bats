@@ -185,6 +185,20 @@ staged() { [ -n "$(find "$SHARE/.$1.tar.partial-"* -type f)" ]; }
 	capinfos "$(file_of web.1)" >/dev/null
 }
 
+@test "memory stays flat: a capture is gathered that is larger than the memory allowed" {
+	local to
+	[[ "$BUILD" != *san-* ]] || skip 'a sanitizer needs its own memory'
+	to=$(in_task web.1 ip -4 -o addr show eth0 | awk '{ sub("/.*", "", $4); print $4 }')
+	start large run_on node1 prlimit --data=$((80 << 20)) "$BUILD/swarmcap" capture web -o "$SHARE/large.tar.zst"
+	armed large
+	exec_task "client@$(node_of web.1)" /workload flood "$to" 80 100000 1400
+	stop large
+	unpack "$SHARE/large.tar.zst"
+	[ "$(manifest '[.targets[].files[].bytes] | max')" -gt $((100 << 20)) ]
+	(cd "$unpacked" && sha256sum --quiet --strict -c SHA256SUMS)
+	rm -r "$unpacked" "$SHARE/large.tar.zst"
+}
+
 @test "several services, one of them named twice, are one capture of each task" {
 	run -0 swarmcap capture web client "$(docker_on node1 service inspect -f '{{.ID}}' web)" -d 300ms -o "$SHARE/several.tar"
 	unpack "$SHARE/several.tar"

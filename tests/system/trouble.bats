@@ -180,7 +180,7 @@ missing_on() {
 	run -0 swarmcap capture web -d 100ms -o "$SHARE/alone.tar"
 	alone=$((${EPOCHREALTIME/./} - from))
 	for node in node1 node2 node3; do
-		exec_task client@node1 sh -c "for i in \$(seq 100); do sleep 20 | nc $(lab address $node) 9473 >/dev/null 2>&1 & done; sleep 0.2" 3>&-
+		exec_task client@node1 sh -c "for i in \$(seq 100); do (sleep 20 | nc $(lab address $node) 9473) >/dev/null 2>&1 & done; sleep 0.2" 3>&-
 	done
 	[ "$(run_on node2 ss -Htn state established 'sport = :9473' | grep -c "$(lab address node1):")" -ge 5 ]
 	from=${EPOCHREALTIME/./}

@@ -268,8 +268,10 @@ static int make_it_so(struct deploy *d, struct rollout_result *res, struct err *
  */
 static int renew_stale_agents(struct deploy *d, struct rollout_result *res, struct err *err)
 {
-	int r = service_find(d->engine, &d->now, err);
+	int r;
 
+	service_now_release(&d->now);
+	r = service_find(d->engine, &d->now, err);
 	if (r != 0)
 		return r < 0 ? r : err_set(err, -ENOENT, "the service was removed meanwhile");
 	d->force_update = d->now.force_update + 1;

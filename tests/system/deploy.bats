@@ -76,6 +76,14 @@ refused() {
 	[ "$code" = 000 ] || [ "$code" = 403 ] || { echo "answered with $code: $*"; return 1; }
 }
 
+@test "the image: small, the same bytes each time, tagged twice" {
+	"$top/deploy/mkimage" "$BUILD/swarmcap-agent" "$BATS_TEST_TMPDIR/again.tar"
+	cmp "$BATS_TEST_TMPDIR/again.tar" "$BUILD/image.tar"
+	[ "$(stat -c %s "$BUILD/image.tar")" -lt 30000000 ] || [ -n "${SAN:-}" ]
+	run -0 docker_on node2 image ls --format '{{.Repository}}:{{.Tag}}'
+	[ "$(sort <<<"$output")" = "$(printf 'swarmcap-agent:%s\n' 0.1.0 latest)" ]
+}
+
 @test "without an agent, the commands say so" {
 	run -1 swarmcap doctor
 	[[ $output == *'no agent is deployed'* ]]

@@ -13,7 +13,8 @@ agent_pid() { docker_on "$1" inspect -f '{{.State.Pid}}' "$(agent_on "$1")"; }
 agents_answer() { run -0 swarmcap doctor; }
 tasks_on() { placed "$1" | awk -v n="$2" '$2 == n { sub(/\.[^.]*$/, "", $1); print $1 }'; }
 node_is() { [ "$(docker_on node1 node inspect -f '{{.Status.State}}' "$1")" = "$2" ]; }
-clients_run() { [ "$(docker_on node1 service ls --filter name=client --format '{{.Replicas}}')" = 3/3 ]; }
+all_run() { [ "$(docker_on node1 service ls --format '{{.Name}} {{.Replicas}}' | grep -cE '^(web 6/6|client 3/3)$')" -eq 2 ]; }
+swarm_state() { [ "$(docker_on "$1" info -f '{{.Swarm.LocalNodeState}}')" = "$2" ]; }
 nothing_hidden() { [ -z "$(find "$SHARE" -name '.*')" ]; }
 
 # Each task of web on a node is under missing, with one of these reasons and a sentence; the others are targets
@@ -169,7 +170,7 @@ missing_on() {
 	[ "$(manifest '.targets[] | select(.task == "web.3") | .packets')" -gt 0 ]
 	[ "$(manifest '[.targets[] | select(.task != "web.3") | .end] | unique | join(" ")')" = stopped ]
 	capinfos "$unpacked/$(manifest '.targets[] | select(.task == "web.3") | .files[0].name')" >/dev/null
-	wait_for 10 find_task web.3
+	wait_for 10 all_run
 }
 
 # ---- agents
@@ -259,7 +260,7 @@ missing_on() {
 	renamed() { docker_on node1 node ls --format '{{.Hostname}}' | grep -q il; }
 	wait_for 20 renamed
 	wait_for 20 agents_answer
-	wait_for 20 clients_run
+	wait_for 20 all_run
 	run swarmcap capture client -d 300ms -v -o "$SHARE/hostile.tar"
 	[[ "$output" != *$'\033'* ]]
 	run swarmcap ls
@@ -277,6 +278,7 @@ missing_on() {
 	back() { [ "$(docker_on node1 node ls --format '{{.Hostname}}' | sort | xargs)" = "node1 node2 node3" ]; }
 	wait_for 20 back
 	wait_for 20 agents_answer
+	wait_for 20 all_run
 }
 
 # ---- nodes
@@ -309,7 +311,8 @@ missing_on() {
 }
 
 @test "no Swarm: exit 1, and what is missing" {
-	docker_on node3 swarm leave --force
+	docker_on node3 swarm leave --force || true
+	wait_for 20 swarm_state node3 inactive
 	NODE=node3 run -1 swarmcap capture web -d 1s
 	grep -qi 'swarm' <<<"$output"
 	[ "$(wc -l <<<"$output")" -eq 1 ]

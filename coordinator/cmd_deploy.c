@@ -57,31 +57,46 @@ static void deploy_release(struct deploy *d)
 
 /* ---- credentials */
 
-static int make_credentials(struct deploy *d, const char *dir, struct creds *out, struct err *err)
+static int make_credentials(const char *dir, struct creds *out, struct err *err)
 {
 	int r = creds_create(dir, err);
 
+	creds_release(out);
 	if (r < 0)
 		return r;
 	log_info("made a CA, an agent's and a client's certificate in '%s'", dir);
 	return creds_load(out, dir, err);
 }
 
+/* Nobody has the old ones, so the new ones can take their place at once. */
+static int replace_unused(struct deploy *d, struct err *err)
+{
+	int r = make_credentials(d->new_dir, &d->creds, err);
+
+	if (r == 0)
+		r = creds_swap(d->dir, err);
+	if (r < 0)
+		return r;
+	creds_release(&d->creds);
+	return creds_load(&d->creds, d->dir, err);
+}
+
 /* No service: no CA but the one on disk counts, and without that a new one is made. */
 static int first_credentials(struct deploy *d, struct err *err)
 {
 	struct err why = ERR_INIT;
-	int r;
+	int r = creds_discard(d->new_dir, err);
 
-	if (d->request->rotate)
-		return err_set(err, -ENOENT, "no agent is deployed: there is nothing to rotate");
-	r = creds_discard(d->new_dir, err);
 	if (r < 0)
 		return r;
 	r = creds_load(&d->creds, d->dir, &why);
+	if (r == -ENOENT && d->request->rotate)
+		return err_set(err, -ENOENT, "no agent is deployed: there is nothing to rotate");
 	if (r == -ENOENT)
-		return make_credentials(d, d->dir, &d->creds, err);
-	return r < 0 ? err_set(err, r, "%s", why.text) : 0;
+		return make_credentials(d->dir, &d->creds, err);
+	if (r < 0)
+		return err_set(err, r, "%s", why.text);
+	return d->request->rotate ? replace_unused(d, err) : 0;
 }
 
 /* A rotation that died after the service was changed is finished now. */
@@ -118,7 +133,7 @@ static int begin_rotation(struct deploy *d, struct err *err)
 		return r;
 	d->old = d->creds;
 	d->creds = (struct creds)CREDS_INIT;
-	r = make_credentials(d, d->new_dir, &d->creds, err);
+	r = make_credentials(d->new_dir, &d->creds, err);
 	d->rotating = r == 0;
 	return r;
 }

@@ -379,8 +379,9 @@ nothing_left() {
 	run -0 run_on node1 sh -c 'ls /root/.config/swarmcap/*/ca-key.pem'
 	run -0 swarmcap undeploy
 	[[ $output == *'no agent is deployed'* ]]
-	run -0 swarmcap deploy --image swarmcap-agent:latest
-	[[ $output != *'made a CA'* ]]
+	before=$(sha256sum < <(run_on node1 sh -c 'cat /root/.config/swarmcap/*/ca.pem'))
+	run -0 swarmcap deploy --image swarmcap-agent:latest --rotate
+	[ "$(sha256sum < <(run_on node1 sh -c 'cat /root/.config/swarmcap/*/ca.pem'))" != "$before" ]
 	run swarmcap undeploy
 	wait_for 20 nothing_left
 }

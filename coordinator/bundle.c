@@ -8,8 +8,8 @@
  *	<dir>/NAME				one of the two, flushed, by one rename
  *
  * An output that is replaced stays whole until that rename: a file is replaced by it, a folder
- * changes places with the new one and goes away with the staging folder. All is done by descriptor of
- * <dir>, so that neither a chdir nor a moved directory changes what is written where.
+ * changes places with the new one and goes away with the staging folder. All is done by descriptor
+ * of <dir>, so that neither a chdir nor a moved directory changes what is written where.
  */
 #include "bundle.h"
 
@@ -33,6 +33,8 @@ struct bundle {
 	char *folder;			/* in the archive: name without extension */
 	bool is_folder, force;
 	int dir, staging;
+	bool (*cancel)(void *arg);
+	void *arg;
 };
 
 /* ---- names */
@@ -67,8 +69,8 @@ const char *bundle_check_name(const char *output)
 	if (len > NAME_LONGEST)
 		return "the name is longer than 200 bytes";
 	if (!ends_with_slash(output) && !bundle_extension(name))
-		return "unknown extension: use .tar, .tar.gz, .tgz, .tar.zst or .zip, or end the name "
-		       "with '/' for a folder";
+		return "unknown extension: use .tar, .tar.gz, .tgz, .tar.zst or .zip, or end the "
+		       "name with '/' for a folder";
 	return NULL;
 }
 
@@ -96,7 +98,8 @@ static struct bundle *bundle_new(const char *output, bool force)
 	b->is_folder = ends_with_slash(output);
 	b->output = xstrdup(output);
 	b->name = xasprintf("%.*s", (int)len, name);
-	b->folder = xasprintf("%.*s", (int)(len - (b->is_folder ? 0 : bundle_extension(b->name))), name);
+	b->folder = xasprintf("%.*s", (int)(len - (b->is_folder ? 0 : bundle_extension(b->name))),
+			      name);
 	b->hidden = xasprintf(".%s.partial-%s", b->name, hex);
 	return b;
 }
@@ -143,14 +146,18 @@ static int check_output(const struct bundle *b, struct err *err)
 	if (fstatat(b->dir, b->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : err_errno(err, "cannot write '%s'", b->output);
 	if (!b->force)
-		return err_set(err, -EEXIST, "'%s' exists: name another with -o, or replace it with --force",
+		return err_set(err, -EEXIST,
+			       "'%s' exists: name another with -o, or replace it with --force",
 			       b->output);
 	if (!b->is_folder && S_ISDIR(st.st_mode))
-		return err_set(err, -EISDIR, "'%s' is a folder: an archive does not replace it", b->output);
+		return err_set(err, -EISDIR, "'%s' is a folder: an archive does not replace it",
+			       b->output);
 	if (b->is_folder && !S_ISDIR(st.st_mode))
-		return err_set(err, -ENOTDIR, "'%s' is no folder: a folder does not replace it", b->output);
+		return err_set(err, -ENOTDIR, "'%s' is no folder: a folder does not replace it",
+			       b->output);
 	if (b->is_folder && !holds_capture(b->dir, b->name))
-		return err_set(err, -EEXIST, "'%s' holds no capture: --force does not replace it", b->output);
+		return err_set(err, -EEXIST, "'%s' holds no capture: --force does not replace it",
+			       b->output);
 	return 0;
 }
 
@@ -242,7 +249,9 @@ static char *make_sums(const struct manifest *m, const char *manifest_text)
 
 static struct bundle_entry text_entry(const char *name, const char *text)
 {
-	return (struct bundle_entry){ .name = name, .text = text, .len = strlen(text), .dirfd = -1 };
+	return (struct bundle_entry){
+		.name = name, .text = text, .len = strlen(text), .dirfd = -1,
+	};
 }
 
 /* Names are printable ASCII in the text, so that no terminal sees more than letters. */
@@ -273,7 +282,8 @@ static int write_error(const struct bundle *b, struct err *err)
 
 static int make_archive(const struct bundle *b, const struct bundle_content *c, struct err *err)
 {
-	cleanup_close int fd = openat(b->staging, ARCHIVE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	cleanup_close int fd =
+		openat(b->staging, ARCHIVE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	int rc;
 
 	if (fd < 0)
@@ -300,7 +310,8 @@ static int settle_file(int dir, const char *name, int64_t mtime_ns)
 	return fsync(fd);
 }
 
-static int place_entry(const struct bundle *b, int folder, const struct bundle_entry *e, int64_t mtime_ns)
+static int place_entry(const struct bundle *b, int folder, const struct bundle_entry *e,
+		       int64_t mtime_ns)
 {
 	int rc;
 
@@ -328,7 +339,10 @@ static int make_folder(const struct bundle *b, const struct bundle_content *c, s
 	return fsync(folder) < 0 ? write_error(b, err) : 0;
 }
 
-/* One rename. Where the file system knows no flags, a plain one, which replaces no folder that holds something. */
+/*
+ * One rename. Where the file system knows no flags, a plain one, which replaces no folder that
+ * holds something.
+ */
 static int reveal(const struct bundle *b, struct err *err)
 {
 	const char *from = b->is_folder ? FOLDER : ARCHIVE;
@@ -342,7 +356,8 @@ static int reveal(const struct bundle *b, struct err *err)
 	if (rc < 0 && errno == EINVAL)
 		rc = renameat(b->staging, from, b->dir, b->name);
 	if (rc < 0 && errno == EEXIST)
-		return err_set(err, -EEXIST, "'%s' came into being meanwhile and was not replaced", b->output);
+		return err_set(err, -EEXIST, "'%s' came into being meanwhile and was not replaced",
+			       b->output);
 	return rc < 0 ? write_error(b, err) : 0;
 }
 
@@ -355,10 +370,17 @@ static void sync_dir(int dir)
 		fsync(fd);
 }
 
+void bundle_set_cancel(struct bundle *b, bool (*cancel)(void *arg), void *arg)
+{
+	b->cancel = cancel;
+	b->arg = arg;
+}
+
 int bundle_commit(struct bundle *b, const struct manifest *m, struct err *err)
 {
 	cleanup(content_release) struct content c = { 0 };
-	struct bundle_content all = { .folder = b->folder, .mtime_ns = m->stop_ns };
+	struct bundle_content all = { .folder = b->folder, .mtime_ns = m->stop_ns,
+				      .cancel = b->cancel, .arg = b->arg };
 	int rc;
 
 	content_make(&c, b, m);

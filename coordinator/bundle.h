@@ -8,7 +8,7 @@
  *
  *	bundle_open(&b, output, force, err)	checks that it can be written; makes staging
  *	bundle_staging(b)			descriptor of the staging folder
- *	bundle_commit(b, &manifest, err)	writes manifest.json, SHA256SUMS, hosts, files; rename
+ *	bundle_commit(b, &manifest, err)	writes all and renames it
  *	bundle_free(b)				without commit: staging is removed, nothing is left
  *
  * Staged files lie in the staging folder itself, under names that do not begin with '.'.
@@ -34,7 +34,12 @@ char *bundle_default_name(char *const *selectors, size_t n, const char *id);
 int bundle_open(struct bundle **out, const char *output, bool force, struct err *err);
 int bundle_staging(const struct bundle *b);
 const char *bundle_output(const struct bundle *b);
-/* -ENOSPC: the disk is full; -EEXIST: the output came into being meanwhile (without force); else -errno. */
+/* Asked often while bundle_commit packs; true ends it with -ECANCELED. */
+void bundle_set_cancel(struct bundle *b, bool (*cancel)(void *arg), void *arg);
+/*
+ * Writes manifest.json, SHA256SUMS, hosts and the files. -ENOSPC: the disk is full; -EEXIST: the
+ * output came into being meanwhile (without force); -ECANCELED; else -errno.
+ */
 int bundle_commit(struct bundle *b, const struct manifest *m, struct err *err);
 void bundle_free(struct bundle *b);
 

@@ -23,11 +23,13 @@ struct bundle_content {
 	const struct bundle_entry *entries;
 	size_t n;
 	int64_t mtime_ns;
+	bool (*cancel)(void *arg);	/* asked with every piece; NULL: never cancelled */
+	void *arg;
 };
 
 /* Length of the known extension at the end of name, 0: none is known. */
 size_t bundle_extension(const char *name);
-/* Writes the archive of name's kind to fd. 0, -ENOSPC and other -errno of reading and writing. */
+/* The archive of name's kind, to fd. 0, -ECANCELED, or -errno of reading and writing. */
 int bundle_write(int fd, const char *name, const struct bundle_content *c, struct err *err);
 
 #endif

@@ -12,33 +12,60 @@
 /* The same hint behind every failure from here on. */
 static enum exit_status left_on_nodes(const struct gather *g, struct err *err)
 {
+	progress_end(g->progress);
 	err_add(err, "; the captures stay on the nodes, fetch them with: swarmcap fetch %s",
 		g->plan->id);
 	return EXIT_FAILED;
 }
 
-/* Until all files are here; the second ^C ends it. */
+/* One ^C was typed: the first is promised to be obeyed later, the second is obeyed now (true). */
+static bool take_interrupt(struct gather *g)
+{
+	if (!interrupt_take(g->signals))
+		return false;
+	if (g->interrupted)
+		return true;
+	g->interrupted = true;
+	progress_say(g->progress, LOG_INFO,
+		     "gathering what was captured; ^C again leaves it on the nodes");
+	return false;
+}
+
+/* Until all files are here. */
 static enum exit_status fetch_all(struct gather *g, struct err *err)
 {
-	struct fleet_watch watch = { .wake_fd = g->signals,
-				     .tick = progress_tick,
-				     .arg = g->progress };
+	struct fleet_watch watch = {
+		.wake_fd = g->signals, .tick = progress_tick, .arg = g->progress,
+	};
 
 	g->progress->doing = "fetching";
 	while (fleet_gather(g->fleet, bundle_staging(g->bundle), &watch) == FLEET_WAKE_FD) {
-		interrupt_take(g->signals);
-		if (g->interrupted) {
-			fleet_abandon(g->fleet);
-			err_set(err, -EINTR, "interrupted while gathering");
-			return left_on_nodes(g, err);
-		}
-		g->interrupted = true;
-		progress_say(g->progress, LOG_INFO,
-			     "gathering what was captured; ^C again leaves it on the nodes");
+		if (!take_interrupt(g))
+			continue;
+		fleet_abandon(g->fleet);
+		err_set(err, -EINTR, "interrupted while gathering");
+		return left_on_nodes(g, err);
 	}
-	progress_end(g->progress);
 	if (fleet_disk_error(g->fleet, err) < 0)
 		return left_on_nodes(g, err);
+	return EXIT_OK;
+}
+
+static bool is_cancelled(void *gather)
+{
+	struct gather *g = gather;
+
+	progress_tick(g->progress);
+	return take_interrupt(g);
+}
+
+static enum exit_status pack(struct gather *g, const struct manifest *m, struct err *err)
+{
+	g->progress->doing = "packing";
+	bundle_set_cancel(g->bundle, is_cancelled, g);
+	if (bundle_commit(g->bundle, m, err) < 0)
+		return left_on_nodes(g, err);
+	progress_end(g->progress);
 	return EXIT_OK;
 }
 
@@ -111,8 +138,9 @@ enum exit_status gather_archive(struct gather *g, struct err *err)
 		return status;
 	in.nodes = fleet_nodes(g->fleet, &in.n_nodes);
 	manifest_make(&in, &m);
-	if (bundle_commit(g->bundle, &m, err) < 0)
-		return left_on_nodes(g, err);
+	status = pack(g, &m, err);
+	if (status != EXIT_OK)
+		return status;
 	fleet_remove(g->fleet, false);
 
 	status = m.partial ? EXIT_PARTIAL : EXIT_OK;

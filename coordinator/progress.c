@@ -53,6 +53,9 @@ static void show(struct progress *p, const struct fleet_counts *c)
 		units_format_size(c->fetch_bytes, of);
 		snprintf(text, sizeof(text), "fetching: %s of %s, %zu of %zu nodes done", bytes, of,
 			 c->nodes_done + c->nodes_lost, c->nodes);
+	} else if (!strcmp(p->doing, "packing")) {
+		snprintf(text, sizeof(text), "packing: %lld packets, %s", (long long)c->packets,
+			 bytes);
 	} else {
 		snprintf(text, sizeof(text), "%s: %zu tasks, %lld packets, %s, %lld dropped",
 			 p->doing, c->targets_armed - c->targets_ended, (long long)c->packets,
@@ -100,7 +103,7 @@ static const struct {
 	enum log_level level;
 	const char *words, *state;
 } kinds[] = {
-	[FLEET_NODE_FAILED] = { LOG_WARN, "cannot take part", "failed" },
+	[FLEET_NODE_FAILED] = { LOG_WARN, "cannot be reached", "failed" },
 	[FLEET_NODE_SILENT] = { LOG_WARN, "does not answer, still trying", "silent" },
 	[FLEET_NODE_BACK] = { LOG_INFO, "answers again", "back" },
 	[FLEET_NODE_GONE] = { LOG_WARN, "is given up", "gone" },

@@ -15,7 +15,7 @@
 struct progress {
 	const struct request *request;
 	struct fleet *fleet;		/* its events and counts are shown; NULL: none */
-	const char *doing;		/* "capturing", "fetching": begins the live line */
+	const char *doing; /* "capturing", "fetching", "packing": begins the live line */
 	bool terminal;			/* there is a live line */
 	bool shown;			/* it stands on the screen now */
 	int64_t shown_ns;		/* monotonic: the last time counts were shown */

@@ -85,7 +85,8 @@ static json_t *node_notes(const struct fleet_node *n)
 	if (n->has_report && n->err.code)
 		json_array_append_new(notes, jx_text(n->err.text));
 	if (n->has_report && !n->clock.probes)
-		json_array_append_new(notes, json_string("the clock was not compared: times are the node's own"));
+		json_array_append_new(
+			notes, json_string("the clock was not compared: times are the node's own"));
 	return notes;
 }
 
@@ -147,7 +148,11 @@ void manifest_make(const struct manifest_input *in, struct manifest *out)
 {
 	cleanup_json json_t *names = json_object();
 	struct manifest_work w = {
-		.in = in, .out = out, .targets = json_array(), .missing = json_array(), .names = names,
+		.in = in,
+		.out = out,
+		.targets = json_array(),
+		.missing = json_array(),
+		.names = names,
 	};
 	json_t *nodes;
 

@@ -24,7 +24,8 @@ struct manifest_input {
 	const struct cluster *cluster;
 	const struct fleet_node *nodes;
 	size_t n_nodes;
-	int64_t start_ns, stop_ns, arm_spread_ns;	/* 0 where it is not known; spread < 0: not known */
+	int64_t start_ns, stop_ns;	/* of the window; 0: not known */
+	int64_t arm_spread_ns;		/* < 0: not known */
 };
 
 /* One file of the archive: where it lies in the staging folder, and what it is called. */
@@ -42,7 +43,7 @@ struct manifest {
 	bool partial;			/* something missing, or an end that exit status 3 is for */
 	size_t n_targets, n_missing;
 	int64_t packets, bytes, dropped;
-	int64_t stop_ns;		/* of the window: the modification time of all files in the archive */
+	int64_t stop_ns;		/* of the window: when the archive's files were made */
 };
 
 #define MANIFEST_INIT { 0 }

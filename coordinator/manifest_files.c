@@ -50,30 +50,33 @@ static char *unique(const json_t *names, char *name)
 	}
 }
 
-static char *file_name(struct manifest_work *w, const struct fleet_node *n, const struct target *t,
-		       const struct wire_target *r, size_t file)
+static char *file_name(const struct manifest_work *w, const struct manifest_source *from,
+		       size_t file)
 {
-	const struct wire_file *f = &r->files[file];
+	const struct wire_file *f = &from->report->files[file];
 	cleanup_free char *suffix = f->suffix ? names_clean(f->suffix, 32) : NULL;
 
 	return unique(w->names, names_file(&(struct names_file){
-		.host = n->plan->file_host, .target = t->key, .stamp_ns = w->in->start_ns,
-		.segment = has_siblings(r, file) ? f->segment : -1, .suffix = suffix,
+		.host = from->node->plan->file_host, .target = from->target->key,
+		.stamp_ns = w->in->start_ns,
+		.segment = has_siblings(from->report, file) ? f->segment : -1, .suffix = suffix,
 		.ext = w->in->request->format == WIRE_PCAP ? "pcap" : "pcapng",
 	}));
 }
 
-json_t *manifest_add_file(struct manifest_work *w, const struct fleet_node *n, const struct target *t,
-			  const struct wire_target *r, size_t file, const char *staged)
+json_t *manifest_add_file(struct manifest_work *w, const struct manifest_source *from, size_t file,
+			  const char *staged)
 {
-	const struct wire_file *f = &r->files[file];
+	const struct wire_file *f = &from->report->files[file];
 	struct manifest *m = w->out;
 	struct manifest_file *here;
-	char *name = file_name(w, n, t, r, file);
+	char *name = file_name(w, from, file);
 
 	m->files = xrealloc(m->files, m->n_files + 1, sizeof(*m->files));
 	here = &m->files[m->n_files++];
-	*here = (struct manifest_file){ .staged = xstrdup(staged), .name = name, .bytes = f->bytes };
+	*here = (struct manifest_file){
+		.staged = xstrdup(staged), .name = name, .bytes = f->bytes,
+	};
 	memcpy(here->sha256, f->sha256, sizeof(here->sha256));
 	m->bytes = manifest_sum(m->bytes, f->bytes);
 	json_object_set_new(w->names, name, json_true());

@@ -28,11 +28,19 @@ json_t *manifest_time(int64_t ns);
 int64_t manifest_sum(int64_t a, int64_t b);
 
 /* manifest_target.c: one target becomes an entry, or missing, or an entry with missing files. */
-void manifest_add_target(struct manifest_work *w, const struct fleet_node *n, const struct target *t);
+void manifest_add_target(struct manifest_work *w, const struct fleet_node *n,
+			 const struct target *t);
+
+/* A target in plan and report. */
+struct manifest_source {
+	const struct fleet_node *node;
+	const struct target *target;
+	const struct wire_target *report;
+};
 
 /* manifest_files.c: names a fetched file, adds it to out->files; its entry. New reference. */
-json_t *manifest_add_file(struct manifest_work *w, const struct fleet_node *n, const struct target *t,
-			  const struct wire_target *report, size_t file, const char *staged);
+json_t *manifest_add_file(struct manifest_work *w, const struct manifest_source *from, size_t file,
+			  const char *staged);
 /* The text of the hosts file. Free it. */
 char *manifest_hosts(const struct plan *p);
 

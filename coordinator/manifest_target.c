@@ -58,7 +58,9 @@ static const char *or_else(const char *text, const char *other)
 static struct manifest_gap gap_of_node(const struct manifest_work *w, const struct fleet_node *n,
 				       const char *what)
 {
-	struct manifest_gap gap = { .what = what, .node = n->plan->name, .from_ns = w->in->start_ns };
+	struct manifest_gap gap = {
+		.what = what, .node = n->plan->name, .from_ns = w->in->start_ns,
+	};
 
 	if (n->has_report && n->report.dropped) {
 		gap.reason = "dropped";
@@ -143,16 +145,17 @@ static json_t *make_interfaces(const struct wire_target *r)
 }
 
 /* Fetched files become entries; *absent counts the others. */
-static json_t *make_files(struct manifest_work *w, const struct fleet_node *n, const struct target *t,
-			  const struct found *f, size_t *absent)
+static json_t *make_files(struct manifest_work *w, const struct fleet_node *n,
+			  const struct target *t, const struct found *f, size_t *absent)
 {
+	const struct manifest_source from = { n, t, f->t };
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < f->t->n_files; i++) {
 		const char *path = staged(n, f->base + i);
 
 		if (path)
-			json_array_append_new(list, manifest_add_file(w, n, t, f->t, i, path));
+			json_array_append_new(list, manifest_add_file(w, &from, i, path));
 		else
 			(*absent)++;
 	}
@@ -166,7 +169,8 @@ static enum wire_end end_of(const struct fleet_node *n, const struct wire_target
 		return r->end;
 	if (r->state == WIRE_ENDED)
 		return WIRE_END_STOPPED;
-	return n->reason && !strcmp(n->reason, "node-lost") ? WIRE_END_NODE_LOST : WIRE_END_AGENT_LOST;
+	return n->reason && !strcmp(n->reason, "node-lost") ? WIRE_END_NODE_LOST
+							    : WIRE_END_AGENT_LOST;
 }
 
 static bool end_is_partial(enum wire_end e)
@@ -188,20 +192,23 @@ static json_t *make_target_notes(const struct wire_target *r, const json_t *file
 	for (size_t i = 0; i < r->n_notes; i++)
 		json_array_append_new(notes, jx_text(r->notes[i]));
 	if (r->dropped_kernel > 0 || r->dropped_agent > 0)
-		add_note(notes, xasprintf("dropped packets: %lld by the kernel, %lld by the agent",
-					  (long long)r->dropped_kernel, (long long)r->dropped_agent));
+		add_note(notes,
+			 xasprintf("dropped packets: %lld by the kernel, %lld by the agent",
+				   (long long)r->dropped_kernel, (long long)r->dropped_agent));
 	for (size_t i = 0; i < r->n_files; i++)
 		if (r->files[i].recovered)
-			add_note(notes, xasprintf("segment %d was recovered after the agent's end: it was cut "
-						  "after its last whole block", r->files[i].segment));
+			add_note(notes,
+				 xasprintf("segment %d was recovered after the agent's end: it was "
+					   "cut after its last whole block", r->files[i].segment));
 	if (absent)
-		add_note(notes, xasprintf("%zu of %zu files could not be fetched, see missing", absent,
-					  json_array_size(files) + absent));
+		add_note(notes, xasprintf("%zu of %zu files could not be fetched, see missing",
+					  absent, json_array_size(files) + absent));
 	return notes;
 }
 
 /* packets ... error: what the agent counted. */
-static json_t *make_counts(const struct fleet_node *n, const struct wire_target *r, enum wire_end end)
+static json_t *make_counts(const struct fleet_node *n, const struct wire_target *r,
+			   enum wire_end end)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:b}",
 			 "packets", jx_count(r->packets),
@@ -216,7 +223,8 @@ static json_t *make_counts(const struct fleet_node *n, const struct wire_target 
 			 "joined", 0);
 }
 
-static json_t *make_identity(const struct fleet_node *n, const struct target *t, const struct wire_target *r)
+static json_t *make_identity(const struct fleet_node *n, const struct target *t,
+			     const struct wire_target *r)
 {
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "kind", wire_kind_text(t->kind),
@@ -230,8 +238,8 @@ static json_t *make_identity(const struct fleet_node *n, const struct target *t,
 			 "image", jx_text(or_else(t->image, r->image)));
 }
 
-static void add_absent_files(struct manifest_work *w, const struct fleet_node *n, const struct target *t,
-			     const struct found *f)
+static void add_absent_files(struct manifest_work *w, const struct fleet_node *n,
+			     const struct target *t, const struct found *f)
 {
 	for (size_t i = 0; i < f->t->n_files; i++) {
 		cleanup_free char *of = NULL, *what = NULL;
@@ -279,7 +287,8 @@ static bool any_here(const struct fleet_node *n, const struct found *f)
 	return false;
 }
 
-void manifest_add_target(struct manifest_work *w, const struct fleet_node *n, const struct target *t)
+void manifest_add_target(struct manifest_work *w, const struct fleet_node *n,
+			 const struct target *t)
 {
 	struct found f = find(n, t->key);
 

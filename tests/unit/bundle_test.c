@@ -95,13 +95,16 @@ static void sum_of(const char *p, size_t n, char hex[DIGEST_HEX])
 	digest_end(d, hex);
 }
 
-static void add_file(struct manifest *m, const char *staged, const char *name, const char *p, size_t n)
+static void add_file(struct manifest *m, const char *staged, const char *name, const char *p,
+		     size_t n)
 {
 	struct manifest_file *f;
 
 	m->files = xrealloc(m->files, m->n_files + 1, sizeof(*m->files));
 	f = &m->files[m->n_files++];
-	*f = (struct manifest_file){ .staged = xstrdup(staged), .name = xstrdup(name), .bytes = (int64_t)n };
+	*f = (struct manifest_file){ .staged = xstrdup(staged),
+				     .name = xstrdup(name),
+				     .bytes = (int64_t)n };
 	sum_of(p, n, f->sha256);
 }
 
@@ -173,7 +176,8 @@ static void test_tgz(void **state)
 
 static void test_tar_zst(void **state)
 {
-	check_archive("out.tar.zst", "zstd -q -t ../out.tar.zst && zstd -dc ../out.tar.zst | tar -x");
+	check_archive("out.tar.zst",
+		      "zstd -q -t ../out.tar.zst && zstd -dc ../out.tar.zst | tar -x");
 }
 
 static void test_zip(void **state)
@@ -241,7 +245,9 @@ static void test_existing_folder(void **state)
 {
 	struct err err = ERR_INIT;
 
-	assert_int_equal(sh("mkdir out empty mine; echo x >mine/letter; echo '{}' >out/manifest.json; echo x >out/old"), 0);
+	assert_int_equal(sh("mkdir out empty mine; echo x >mine/letter; echo '{}' "
+			    ">out/manifest.json; echo x >out/old"),
+			 0);
 	assert_int_equal(write_bundle("out/", false, &err), -EEXIST);
 	assert_int_equal(write_bundle("out/", true, &err), 0);
 	assert_int_equal(write_bundle("empty/", true, &err), 0);
@@ -310,7 +316,7 @@ static void test_no_permission(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* On a disk with room for `room`, in a mount namespace that dies with the child: 0 when commit says -ENOSPC */
+/* On a disk of that size, in a mount namespace that dies with the child; 0: commit said -ENOSPC. */
 static int full_disk(const char *name, const char *room)
 {
 	cleanup_free char *output = in_dir(name);
@@ -383,10 +389,12 @@ static void test_missing_staged_file(void **state)
 static void test_check_name(void **state)
 {
 	static const char *const good[] = {
-		"a.tar", "a.tar.gz", "a.tgz", "a.tar.zst", "a.zip", "/tmp/a.tar", "../a.zip", "dir/", "a/dir//", "a.b/",
+		"a.tar",      "a.tar.gz", "a.tgz", "a.tar.zst", "a.zip",
+		"/tmp/a.tar", "../a.zip", "dir/",  "a/dir//",	"a.b/",
 	};
 	static const char *const bad[] = {
-		"", "/", ".", "..", "./", "../", "a/..", "a", "a.rar", "a.tar.xz", ".tar", "dir/.zip", "a.tar/b", "a.TAR",
+		"",  "/",     ".",	  "..",	  "./",	      "../",	 "a/..",
+		"a", "a.rar", "a.tar.xz", ".tar", "dir/.zip", "a.tar/b", "a.TAR",
 	};
 	cleanup_free char *longest = xasprintf("%0200d/", 0), *too_long = xasprintf("%0201d/", 0);
 
@@ -410,7 +418,8 @@ static void test_unknown_extension_is_refused(void **state)
 
 static void test_default_name(void **state)
 {
-	char *one[] = { (char *)"web" }, *many[] = { (char *)"stack:sh/op", (char *)"a", (char *)"b" };
+	char *one[] = { (char *)"web" },
+	     *many[] = { (char *)"stack:sh/op", (char *)"a", (char *)"b" };
 	char *hostile[] = { (char *)"../\033[2J" };
 	cleanup_free char *a = bundle_default_name(one, 1, "20261123T143905Z-3fa9c1");
 	cleanup_free char *b = bundle_default_name(many, 3, "20261123T143905Z-3fa9c1");
@@ -428,11 +437,25 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_tar), T(test_tar_gz), T(test_tgz), T(test_tar_zst), T(test_zip), T(test_folder),
-		T(test_relative), T(test_without_commit_nothing_is_left), T(test_existing_output),
-		T(test_existing_folder), T(test_output_appears_meanwhile), T(test_unwritable),
-		T(test_no_permission), T(test_full_disk), T(test_full_disk_folder), T(test_missing_staged_file),
-		T(test_check_name), T(test_unknown_extension_is_refused), T(test_default_name),
+		T(test_tar),
+		T(test_tar_gz),
+		T(test_tgz),
+		T(test_tar_zst),
+		T(test_zip),
+		T(test_folder),
+		T(test_relative),
+		T(test_without_commit_nothing_is_left),
+		T(test_existing_output),
+		T(test_existing_folder),
+		T(test_output_appears_meanwhile),
+		T(test_unwritable),
+		T(test_no_permission),
+		T(test_full_disk),
+		T(test_full_disk_folder),
+		T(test_missing_staged_file),
+		T(test_check_name),
+		T(test_unknown_extension_is_refused),
+		T(test_default_name),
 	};
 
 	return cmocka_run_group_tests(tests, setup_group, teardown_group);

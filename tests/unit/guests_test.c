@@ -29,7 +29,8 @@ static struct visit *visit(struct guests *g, const char *address)
 	int fds[2];
 
 	assert_int_equal(inet_pton(AF_INET, address, &from.sin_addr), 1);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+			 0);
 	v->here = fds[0];
 	v->there = fds[1];
 	v->guest = guests_add(g, v->here, (struct sockaddr *)&from);
@@ -118,7 +119,8 @@ static void test_a_closed_descriptor_is_not_touched(void **state)
 	int fds[2], n = v->here;
 
 	close(n);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+			 0);
 	assert_int_equal(fds[0], n);
 	visit(g, "10.0.0.1");
 	assert_int_equal(send(fds[0], "x", 1, MSG_NOSIGNAL), 1);

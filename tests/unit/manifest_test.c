@@ -34,9 +34,11 @@ static struct wire_interface web_interfaces[] = {
 	.task_id = (char *)"k7x2a9", .container_id = (char *)"c0ffee", .image = (char *)"nginx:1", \
 	.slot = (i), .networks = web_networks, .n_networks = 2 }
 
-#define FILE_OF(n, s, x) { \
-	.name = (char *)(n), .bytes = 1000, .packets = 10, .first_ns = START + 1, .last_ns = STOP - 1, \
-	.sha256 = SHA, .segment = (s), .suffix = (char *)(x) }
+#define FILE_OF(n, s, x)                                                                           \
+	{                                                                                          \
+		.name = (char *)(n), .bytes = 1000, .packets = 10, .first_ns = START + 1,          \
+		.last_ns = STOP - 1, .sha256 = SHA, .segment = (s), .suffix = (char *)(x)          \
+	}
 
 /* A capture with a bit of everything; every test changes what it is about. */
 struct world {
@@ -67,11 +69,16 @@ static void make_plan(struct world *w)
 
 	for (int i = 0; i < 4; i++) {
 		static const char *names[] = { "node1", "node2", "node3", "node4" };
-		static const char *addresses[] = { "10.99.0.11", "10.99.0.12", "10.99.0.13", "10.99.0.14" };
+		static const char *addresses[] = { "10.99.0.11", "10.99.0.12", "10.99.0.13",
+						   "10.99.0.14" };
 
 		w->plan_nodes[i] = (struct plan_node){
-			.id = (char *)names[i], .name = (char *)names[i], .address = (char *)addresses[i],
-			.file_host = (char *)names[i], .route = "agent", .n_targets = i < 2 ? 2 : 1,
+			.id = (char *)names[i],
+			.name = (char *)names[i],
+			.address = (char *)addresses[i],
+			.file_host = (char *)names[i],
+			.route = "agent",
+			.n_targets = i < 2 ? 2 : 1,
 		};
 	}
 	w->plan_nodes[0].targets = w->targets1;
@@ -84,22 +91,38 @@ static void make_plan(struct world *w)
 	w->hosts[2] = (struct wire_host){ (char *)"10.0.1.9", (char *)"web.1.k7x2a9" };
 	w->hosts[3] = w->hosts[0];
 	w->missing[0] = (struct missing){
-		.what = (char *)"task web.6", .node = (char *)"node5", .reason = (char *)"node-down",
-		.error = (char *)"node node5 is down", .from_ns = START,
+		.what = (char *)"task web.6",
+		.node = (char *)"node5",
+		.reason = (char *)"node-down",
+		.error = (char *)"node node5 is down",
+		.from_ns = START,
 	};
 	w->notes[0] = (char *)"service db has no running task";
 	w->plan = (struct plan){
-		.id = "20261123T143905Z-3fa9c1", .nodes = w->plan_nodes, .n_nodes = 4,
-		.missing = { w->missing, 1 }, .notes = w->notes, .n_notes = 1, .hosts = w->hosts, .n_hosts = 4,
+		.id = "20261123T143905Z-3fa9c1",
+		.nodes = w->plan_nodes,
+		.n_nodes = 4,
+		.missing = { w->missing, 1 },
+		.notes = w->notes,
+		.n_notes = 1,
+		.hosts = w->hosts,
+		.n_hosts = 4,
 	};
 }
 
 static void make_reports(struct world *w)
 {
 	const struct wire_target ended = {
-		.state = WIRE_ENDED, .end = WIRE_END_DURATION, .container_id = (char *)"c0ffee",
-		.started_ns = START - 2000, .stopped_ns = STOP, .packets = 10, .bytes = 1000, .received = 10,
-		.interfaces = web_interfaces, .n_interfaces = 2,
+		.state = WIRE_ENDED,
+		.end = WIRE_END_DURATION,
+		.container_id = (char *)"c0ffee",
+		.started_ns = START - 2000,
+		.stopped_ns = STOP,
+		.packets = 10,
+		.bytes = 1000,
+		.received = 10,
+		.interfaces = web_interfaces,
+		.n_interfaces = 2,
 	};
 
 	w->files1[0] = (struct wire_file)FILE_OF("0-000.pcapng", 0, NULL);
@@ -130,12 +153,16 @@ static void make_reports(struct world *w)
 
 static void make_nodes(struct world *w)
 {
-	static const char *fetched[] = { "0-0-000.pcapng", "0-1-000.pcapng", "0-1-001.pcapng", "0-1-000-raw.pcapng" };
+	static const char *fetched[] = { "0-0-000.pcapng", "0-1-000.pcapng", "0-1-001.pcapng",
+					 "0-1-000-raw.pcapng" };
 
 	for (int i = 0; i < 4; i++)
 		w->nodes[i] = (struct fleet_node){
-			.plan = &w->plan_nodes[i], .has_report = i != 2, .version = (char *)(i != 2 ? "0.1.0" : NULL),
-			.clock = { -1000, 88000, 5 }, .armed = i != 2,
+			.plan = &w->plan_nodes[i],
+			.has_report = i != 2,
+			.version = (char *)(i != 2 ? "0.1.0" : NULL),
+			.clock = { -1000, 88000, 5 },
+			.armed = i != 2,
 		};
 	for (int i = 0; i < 4; i++)
 		w->fetched1[i] = (char *)fetched[i];
@@ -169,8 +196,14 @@ static int setup(void **state)
 	};
 	w->cluster = (struct cluster){ .id = (char *)"swarm1", .self_name = (char *)"node1" };
 	w->in = (struct manifest_input){
-		.plan = &w->plan, .request = &w->request, .cluster = &w->cluster, .nodes = w->nodes, .n_nodes = 4,
-		.start_ns = START, .stop_ns = STOP, .arm_spread_ns = 8100000,
+		.plan = &w->plan,
+		.request = &w->request,
+		.cluster = &w->cluster,
+		.nodes = w->nodes,
+		.n_nodes = 4,
+		.start_ns = START,
+		.stop_ns = STOP,
+		.arm_spread_ns = 8100000,
 	};
 	*state = w;
 	return 0;
@@ -250,11 +283,16 @@ static void test_all_well_is_whole(void **state)
 
 static void test_ends_that_are_partial(void **state)
 {
-	static const struct { enum wire_end end; bool partial; } rows[] = {
-		{ WIRE_END_DURATION, false }, { WIRE_END_BYTES, false }, { WIRE_END_PACKETS, false },
-		{ WIRE_END_STOPPED, false }, { WIRE_END_TASK_ENDED, false }, { WIRE_END_LEASE_EXPIRED, true },
-		{ WIRE_END_DISK_FLOOR, true }, { WIRE_END_QUOTA, true }, { WIRE_END_AGENT_LOST, true },
-		{ WIRE_END_NODE_LOST, true }, { WIRE_END_ERROR, true },
+	static const struct {
+		enum wire_end end;
+		bool partial;
+	} rows[] = {
+		{ WIRE_END_DURATION, false },	{ WIRE_END_BYTES, false },
+		{ WIRE_END_PACKETS, false },	{ WIRE_END_STOPPED, false },
+		{ WIRE_END_TASK_ENDED, false }, { WIRE_END_LEASE_EXPIRED, true },
+		{ WIRE_END_DISK_FLOOR, true },	{ WIRE_END_QUOTA, true },
+		{ WIRE_END_AGENT_LOST, true },	{ WIRE_END_NODE_LOST, true },
+		{ WIRE_END_ERROR, true },
 	};
 	struct world *w = *state;
 
@@ -266,7 +304,8 @@ static void test_ends_that_are_partial(void **state)
 		manifest_make(&w->in, &m);
 		assert_int_equal(m.partial, rows[i].partial);
 		assert_int_equal(m.n_missing, 0);
-		assert_string_equal(jx_str(entry(&m, "targets", 0), "end", ""), wire_end_text(rows[i].end));
+		assert_string_equal(jx_str(entry(&m, "targets", 0), "end", ""),
+				    wire_end_text(rows[i].end));
 		manifest_release(&m);
 	}
 }
@@ -303,7 +342,8 @@ static void test_dropped_by_the_spool(void **state)
 	manifest_make(&w->in, &m);
 	assert_int_equal(m.n_files, 0);
 	assert_string_equal(jx_str(entry(&m, "missing", 0), "reason", ""), "dropped");
-	assert_string_equal(jx_str(entry(&m, "missing", 0), "error", ""), "quota: dropped to make room");
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "error", ""),
+			    "quota: dropped to make room");
 	manifest_release(&m);
 }
 
@@ -371,7 +411,9 @@ static void test_hosts(void **state)
 	struct manifest m;
 
 	manifest_make(&w->in, &m);
-	assert_string_equal(m.hosts, "10.0.1.9\tweb.1.k7x2a9\n10.0.1.10\tweb.2.aaaaaa\nfd00::5\tweb.1.k7x2a9\n");
+	assert_string_equal(
+		m.hosts,
+		"10.0.1.9\tweb.1.k7x2a9\n10.0.1.10\tweb.2.aaaaaa\nfd00::5\tweb.1.k7x2a9\n");
 	manifest_release(&m);
 }
 
@@ -399,8 +441,10 @@ static void test_hostile_names(void **state)
 	assert_null(strchr(text, '\xff'));
 	assert_null(strchr(m.hosts, '\033'));
 	for (size_t i = 0; i < m.n_files; i++)
-		assert_int_equal(strspn(m.files[i].name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					"0123456789._-"), strlen(m.files[i].name));
+		assert_int_equal(strspn(m.files[i].name,
+					"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					"0123456789._-"),
+				 strlen(m.files[i].name));
 	manifest_release(&m);
 }
 
@@ -421,10 +465,18 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_golden), T(test_nothing_is_absent), T(test_all_well_is_whole),
-		T(test_ends_that_are_partial), T(test_lost_with_some_files), T(test_dropped_by_the_spool),
-		T(test_times_are_corrected), T(test_names), T(test_names_are_unique), T(test_hosts),
-		T(test_hostile_names), T(test_sums_are_capped),
+		T(test_golden),
+		T(test_nothing_is_absent),
+		T(test_all_well_is_whole),
+		T(test_ends_that_are_partial),
+		T(test_lost_with_some_files),
+		T(test_dropped_by_the_spool),
+		T(test_times_are_corrected),
+		T(test_names),
+		T(test_names_are_unique),
+		T(test_hosts),
+		T(test_hostile_names),
+		T(test_sums_are_capped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

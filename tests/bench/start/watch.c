@@ -4,9 +4,10 @@
  *
  *	watch NAME=NAMESPACE-FILE...
  *
- * Reads /proc/net/packet of each namespace every millisecond and counts the packet sockets that receive (column
- * "R"): libpcap's sockets exist before they do. For each change one line on stdout, "NAME NANOSECONDS COUNT"
- * by the wall clock; "ready" once all namespaces are watched. Ends by SIGTERM. The same judge for both ways.
+ * Reads /proc/net/packet of each namespace every millisecond and counts the packet sockets that
+ * receive (column "R"): libpcap's sockets exist before they do. For each change one line on
+ * stdout, "NAME NANOSECONDS COUNT" by the wall clock; "ready" once all namespaces are watched.
+ * Ends by SIGTERM. The same judge for both ways.
  */
 #include <err.h>
 #include <fcntl.h>

@@ -9,7 +9,6 @@
 #include "jx.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 
 #include "buf.h"
@@ -75,7 +74,8 @@ int64_t jx_int(const json_t *root, const char *path, int64_t def)
 
 	real = json_real_value(j);
 	/* -2^63 and 2^63 are doubles, 2^63 - 1 is none */
-	if (!(real >= (double)INT64_MIN && real < -(double)INT64_MIN) || floor(real) != real)
+	if (!(real >= (double)INT64_MIN && real < -(double)INT64_MIN) ||
+	    (double)(int64_t)real != real)
 		return def;
 	return (int64_t)real;
 }

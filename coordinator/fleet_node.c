@@ -160,8 +160,10 @@ static bool begin(struct fleet_talk *t)
 		fleet_blame(t, arm_loss(rc), &err);
 		fleet_tell(t, FLEET_NODE_FAILED, NULL, err.text);
 		fleet_set_stage(t, FLEET_LOST);
-		if (rc == -ETIMEDOUT && t->fleet->request)
+		if (rc == -ETIMEDOUT && t->fleet->request) {
+			link_set_timeout(t->link, CALL_MS);
 			link_remove(t->link, t->fleet->plan->id, NULL);
+		}
 		return false;
 	}
 	/* the others need not wait for our look at the clock */

@@ -84,6 +84,10 @@ static json_t *node_notes(const struct fleet_node *n)
 
 	if (n->has_report && n->err.code)
 		json_array_append_new(notes, jx_text(n->err.text));
+	if (n->has_report && n->version && strcmp(n->version, SWARMCAP_VERSION))
+		json_array_append_new(
+			notes, json_sprintf("its agent is of version %s, the coordinator of %s",
+					    n->version, SWARMCAP_VERSION));
 	if (n->has_report && !n->clock.probes)
 		json_array_append_new(
 			notes, json_string("the clock was not compared: times are the node's own"));

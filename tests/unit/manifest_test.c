@@ -461,6 +461,21 @@ static void test_sums_are_capped(void **state)
 	manifest_release(&m);
 }
 
+static void test_another_version_is_noted(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+
+	all_well(w);
+	w->nodes[0].version = (char *)"0.0.9";
+	manifest_make(&w->in, &m);
+	assert_false(m.partial);
+	assert_string_equal(
+		json_string_value(json_array_get(jx_get(entry(&m, "nodes", 0), "notes"), 0)),
+		"its agent is of version 0.0.9, the coordinator of 0.1.0");
+	manifest_release(&m);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -477,6 +492,7 @@ int main(void)
 		T(test_hosts),
 		T(test_hostile_names),
 		T(test_sums_are_capped),
+		T(test_another_version_is_noted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

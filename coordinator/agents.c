@@ -90,6 +90,9 @@ static void forget(struct agent *a)
 
 static void ask_one(struct agent *a, const struct agents_how *how)
 {
+	const struct link_place at = {
+		.address = a->node->address, .port = how->port, .creds = how->creds,
+	};
 	struct link *l = NULL;
 
 	forget(a);
@@ -97,7 +100,7 @@ static void ask_one(struct agent *a, const struct agents_how *how)
 		err_set(&a->err, -EDESTADDRREQ, "its address is not known to the manager");
 		return;
 	}
-	if (link_new(&l, a->node->address, how->port, how->creds, NULL, &a->err) < 0)
+	if (link_new(&l, &at, &a->err) < 0)
 		return;
 	link_set_timeout(l, CALL_MS);
 	a->answers = ask_link(l, a, how) == 0;

@@ -67,9 +67,10 @@ static enum exit_status ask(struct attach *a, struct err *err)
 	struct fleet_watch watch = {
 		.wake_fd = a->signals, .tick = progress_tick, .arg = &a->progress,
 	};
+	const struct fleet_job job = { &a->everyone, NULL, &a->cluster, &a->creds };
 	size_t silent;
 
-	if (fleet_attach(&a->fleet, &a->everyone, &a->cluster, &a->creds, err) < 0)
+	if (fleet_start(&a->fleet, &job, err) < 0)
 		return EXIT_FAILED;
 	a->progress.fleet = a->fleet;
 	if (fleet_wait_armed(a->fleet, &watch) == FLEET_WAKE_FD) {

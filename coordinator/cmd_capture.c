@@ -156,9 +156,10 @@ static enum exit_status arm(struct capture *c, struct err *err)
 	struct fleet_watch watch = { .wake_fd = c->signals,
 				     .tick = progress_tick,
 				     .arg = &c->progress };
+	const struct fleet_job job = { &c->plan, c->request, &c->cluster, &c->creds };
 	struct fleet_counts counts;
 
-	if (fleet_start(&c->fleet, &c->plan, c->request, &c->cluster, &c->creds, err) < 0)
+	if (fleet_start(&c->fleet, &job, err) < 0)
 		return EXIT_FAILED;
 	c->progress.fleet = c->fleet;
 	while (fleet_wait_armed(c->fleet, &watch) == FLEET_WAKE_FD) {

@@ -139,8 +139,9 @@ static enum exit_status attach_those(struct fetch *f, struct err *err)
 	struct fleet_watch watch = {
 		.wake_fd = f->all.signals, .tick = progress_tick, .arg = &f->all.progress,
 	};
+	const struct fleet_job job = { &f->plan, NULL, &f->all.cluster, &f->all.creds };
 
-	if (fleet_attach(&f->fleet, &f->plan, &f->all.cluster, &f->all.creds, err) < 0)
+	if (fleet_start(&f->fleet, &job, err) < 0)
 		return EXIT_FAILED;
 	f->all.progress.fleet = f->fleet;
 	if (fleet_wait_armed(f->fleet, &watch) == FLEET_WAKE_FD) {

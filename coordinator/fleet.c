@@ -117,16 +117,13 @@ static int start_threads(struct fleet *f, struct err *err)
 	return rc;
 }
 
-static struct fleet *fleet_new(const struct plan *p, const struct cluster *c,
-			       const struct creds *creds)
+static struct fleet *fleet_new(const struct fleet_job *job)
 {
 	struct fleet *f = xcalloc(1, sizeof(*f));
 	pthread_condattr_t attr;
 
-	f->plan = p;
-	f->cluster = c;
-	f->creds = creds;
-	f->n = p->n_nodes;
+	f->job = *job;
+	f->n = job->plan->n_nodes;
 	f->talks = xcalloc(f->n + 1, sizeof(*f->talks));
 	f->nodes = xcalloc(f->n + 1, sizeof(*f->nodes));
 	f->staging_fd = -1;
@@ -140,14 +137,15 @@ static struct fleet *fleet_new(const struct plan *p, const struct cluster *c,
 	pthread_condattr_destroy(&attr);
 
 	for (size_t i = 0; i < f->n; i++) {
-		f->nodes[i].plan = &p->nodes[i];
+		f->nodes[i].plan = &job->plan->nodes[i];
 		f->talks[i] = (struct fleet_talk){ .fleet = f, .node = &f->nodes[i], .index = i };
 	}
 	return f;
 }
 
-static int start(struct fleet **out, struct fleet *f, struct err *err)
+int fleet_start(struct fleet **out, const struct fleet_job *job, struct err *err)
 {
+	struct fleet *f = fleet_new(job);
 	int rc = f->event_fd < 0 ? err_errno(err, "cannot make an event descriptor")
 				 : start_threads(f, err);
 
@@ -158,21 +156,6 @@ static int start(struct fleet **out, struct fleet *f, struct err *err)
 	}
 	*out = f;
 	return 0;
-}
-
-int fleet_start(struct fleet **out, const struct plan *p, const struct request *r,
-		const struct cluster *c, const struct creds *creds, struct err *err)
-{
-	struct fleet *f = fleet_new(p, c, creds);
-
-	f->request = r;
-	return start(out, f, err);
-}
-
-int fleet_attach(struct fleet **out, const struct plan *p, const struct cluster *c,
-		 const struct creds *creds, struct err *err)
-{
-	return start(out, fleet_new(p, c, creds), err);
 }
 
 typedef bool fleet_condition(struct fleet *f);	/* called with the lock held */

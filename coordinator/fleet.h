@@ -18,8 +18,8 @@
  *	fleet_remove(f, all)
  *	fleet_free(f)
  *
- * `fetch` and `rm` begin with fleet_attach instead: each node is asked for a capture that
- * exists already, and none is started or stopped.
+ * `fetch` and `rm` start without a request: each node is asked for a capture that exists
+ * already, and none is armed or stopped.
  */
 #ifndef FLEET_H
 #define FLEET_H
@@ -86,12 +86,19 @@ enum fleet_wake { FLEET_WAKE_READY, FLEET_WAKE_FD, FLEET_WAKE_TIME };
 
 struct fleet;
 
-/* All but creds are borrowed for the fleet's life, and not changed. creds NULL: unix sockets. */
-int fleet_start(struct fleet **out, const struct plan *p, const struct request *r,
-		const struct cluster *c, const struct creds *creds, struct err *err);
-/* The nodes of p are asked for the capture p->id; one that has none ends DONE, without a report. */
-int fleet_attach(struct fleet **out, const struct plan *p, const struct cluster *c,
-		 const struct creds *creds, struct err *err);
+/* What is to be done, borrowed for the fleet's life and not changed. */
+struct fleet_job {
+	const struct plan *plan;
+	const struct request *request;	/* NULL: attach to what is there */
+	const struct cluster *cluster;	/* for the agents' port, and the context */
+	const struct creds *creds;	/* NULL: unix sockets */
+};
+
+/*
+ * Starts the threads: arming begins. Without a request the nodes are asked for the capture
+ * plan->id instead; one that has none ends DONE, without a report.
+ */
+int fleet_start(struct fleet **out, const struct fleet_job *job, struct err *err);
 /* READY: all nodes are armed or given up. */
 enum fleet_wake fleet_wait_armed(struct fleet *f, const struct fleet_watch *w);
 /* Told to the agents at once. */

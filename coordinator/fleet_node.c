@@ -72,12 +72,16 @@ static bool cancelled(const struct fleet_talk *t)
 static int dial(struct fleet_talk *t, struct err *err)
 {
 	struct fleet *f = t->fleet;
-	uint16_t port = f->cluster->agent_port ? f->cluster->agent_port : SWARMCAP_PORT;
+	uint16_t port = f->job.cluster->agent_port;
+	const struct link_place at = {
+		.address = t->node->plan->address, .port = port ? port : SWARMCAP_PORT,
+		.creds = f->job.creds, .cancel = &f->cancel,
+	};
 
 	if (!*t->node->plan->address)
 		return err_set(err, -EHOSTUNREACH, "the manager knows no address of node %s",
 			       t->node->plan->name);
-	return link_new(&t->link, t->node->plan->address, port, f->creds, &f->cancel, err);
+	return link_new(&t->link, &at, err);
 }
 
 static bool any_armed(const struct wire_report *r)
@@ -109,7 +113,7 @@ static int arm(struct fleet_talk *t, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	plan_arm(f->plan, t->node->plan, f->request, f->cluster, &a);
+	plan_arm(f->job.plan, t->node->plan, f->job.request, f->job.cluster, &a);
 	link_set_timeout(t->link, ARM_MS);
 	rc = link_arm(t->link, &a, &report, err);
 	wire_arm_release(&a);
@@ -128,7 +132,7 @@ static int attach(struct fleet_talk *t, struct err *err)
 	if (rc < 0)
 		return rc;
 	link_set_timeout(t->link, STOP_MS);
-	rc = link_report(t->link, t->fleet->plan->id, &report, err);
+	rc = link_report(t->link, t->fleet->job.plan->id, &report, err);
 	if (rc == 0)
 		note_armed(t, &report);
 	wire_report_release(&report);
@@ -150,7 +154,7 @@ static void probe_clock(struct fleet_talk *t)
 static bool begin(struct fleet_talk *t)
 {
 	struct err err = ERR_INIT;
-	int rc = t->fleet->request ? arm(t, &err) : attach(t, &err);
+	int rc = t->fleet->job.request ? arm(t, &err) : attach(t, &err);
 
 	if (rc == -ENODATA) {
 		fleet_set_stage(t, FLEET_DONE);
@@ -160,9 +164,9 @@ static bool begin(struct fleet_talk *t)
 		fleet_blame(t, arm_loss(rc), &err);
 		fleet_tell(t, FLEET_NODE_FAILED, NULL, err.text);
 		fleet_set_stage(t, FLEET_LOST);
-		if (rc == -ETIMEDOUT && t->fleet->request) {
+		if (rc == -ETIMEDOUT && t->fleet->job.request) {
 			link_set_timeout(t->link, CALL_MS);
-			link_remove(t->link, t->fleet->plan->id, NULL);
+			link_remove(t->link, t->fleet->job.plan->id, NULL);
 		}
 		return false;
 	}
@@ -196,13 +200,16 @@ static void unanswered(struct fleet_talk *t, int rc, const struct err *err)
 /* A renewal when it is time for one; an agent in its second life refuses it, but may report. */
 static int ask(struct fleet_talk *t, struct wire_report *report, struct err *err)
 {
-	const char *id = t->fleet->plan->id;
+	const struct link_word word = {
+		.id = t->fleet->job.plan->id, .token = t->token,
+		.window_ns = t->fleet->window_start_ns,
+	};
 	int64_t now = clock_mono_ns();
 	bool renew = !t->renewed_ns || now - t->renewed_ns >= RENEW_NS;
 	int rc;
 
 	if (renew) {
-		rc = link_renew(t->link, id, t->token, t->fleet->window_start_ns, report, err);
+		rc = link_renew(t->link, &word, report, err);
 		if (rc <= 0) {
 			t->renewed_ns = rc == 0 ? now : t->renewed_ns;
 			return rc;
@@ -211,7 +218,7 @@ static int ask(struct fleet_talk *t, struct wire_report *report, struct err *err
 		err_reset(err);
 		wire_report_release(report);
 	}
-	return link_report(t->link, id, report, err);
+	return link_report(t->link, word.id, report, err);
 }
 
 static int poll_once(struct fleet_talk *t)
@@ -257,12 +264,15 @@ static bool worth_waiting(struct fleet_talk *t, int64_t since)
 
 static int stop_once(struct fleet_talk *t, struct err *err)
 {
-	struct fleet *f = t->fleet;
+	const struct link_word word = {
+		.id = t->fleet->job.plan->id, .reason = t->fleet->stop_reason,
+		.window_ns = t->fleet->window_stop_ns,
+	};
 	struct wire_report report = { 0 };
 	int rc;
 
 	link_set_timeout(t->link, STOP_MS);
-	rc = link_stop(t->link, f->plan->id, f->stop_reason, f->window_stop_ns, &report, err);
+	rc = link_stop(t->link, &word, &report, err);
 	if (rc == 0) {
 		fleet_absorb(t, &report);
 		answered(t);
@@ -308,7 +318,7 @@ static int fetch_one(struct fleet_talk *t, const struct wire_file *file, char **
 	struct fleet *f = t->fleet;
 	cleanup_free char *name = xasprintf("%zu-%s", t->index, file->name);
 	struct link_file want = {
-		.id = f->plan->id,
+		.id = f->job.plan->id,
 		.spool_name = file->name,
 		.name = name,
 		.dirfd = f->staging_fd,
@@ -376,7 +386,7 @@ static void remove_from_spool(struct fleet_talk *t)
 	if (!t->node->has_report || !(t->fleet->remove_all || all_fetched(t->node)))
 		return;
 	link_set_timeout(t->link, CALL_MS);
-	rc = link_remove(t->link, t->fleet->plan->id, &err);
+	rc = link_remove(t->link, t->fleet->job.plan->id, &err);
 	if (rc == 0 || rc == LINK_E_NOT_FOUND)
 		t->node->removed = true;
 	else
@@ -386,7 +396,7 @@ static void remove_from_spool(struct fleet_talk *t)
 void *fleet_talk_main(void *arg)
 {
 	struct fleet_talk *t = arg;
-	bool ours = t->fleet->request, final = true;
+	bool ours = t->fleet->job.request, final = true;
 
 	if (begin(t)) {
 		if (ours)

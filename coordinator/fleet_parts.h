@@ -27,10 +27,7 @@ struct fleet_talk {
 };
 
 struct fleet {
-	const struct plan *plan;
-	const struct request *request;	/* NULL: attached */
-	const struct cluster *cluster;
-	const struct creds *creds;
+	struct fleet_job job;
 	struct fleet_talk *talks;
 	struct fleet_node *nodes;
 	size_t n;

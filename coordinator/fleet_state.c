@@ -86,7 +86,7 @@ void fleet_absorb(struct fleet_talk *t, struct wire_report *report)
 	struct fleet_node *n = t->node;
 
 	fleet_lock(t->fleet);
-	if (t->fleet->request)
+	if (t->fleet->job.request)
 		add_events(t, report);
 	wire_report_release(&n->report);
 	n->report = *report;
@@ -140,7 +140,7 @@ static void count_report(const struct wire_report *r, struct fleet_counts *out)
 
 void fleet_counts(struct fleet *f, struct fleet_counts *out)
 {
-	*out = (struct fleet_counts){ .nodes = f->n, .targets = plan_targets(f->plan) };
+	*out = (struct fleet_counts){ .nodes = f->n, .targets = plan_targets(f->job.plan) };
 	fleet_lock(f);
 	for (size_t i = 0; i < f->n; i++) {
 		const struct fleet_node *n = &f->nodes[i];

@@ -15,21 +15,22 @@
 #define PROBES_MAX 64
 #define LIST_MAX 4096		/* reports of one node that are looked at */
 
-int link_new(struct link **out, const char *address, uint16_t port, const struct creds *creds,
-	     volatile bool *cancel, struct err *err)
+int link_new(struct link **out, const struct link_place *place, struct err *err)
 {
-	struct http_endpoint at = { .cancel = cancel };
+	struct http_endpoint at = { .cancel = place->cancel };
+	const char *address = place->address;
 	struct link *l = xcalloc(1, sizeof(*l));
 	int rc;
 
-	if (creds) {
+	if (place->creds) {
 		at.host = address;
-		at.port = port;
-		at.ca_file = creds->ca_file;
-		at.cert_file = creds->client_file;
-		at.key_file = creds->client_key_file;
+		at.port = place->port;
+		at.ca_file = place->creds->ca_file;
+		at.cert_file = place->creds->client_file;
+		at.key_file = place->creds->client_key_file;
 		at.server_name = SWARMCAP_AGENT_NAME;
-		l->peer = xasprintf(strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, port);
+		l->peer = xasprintf(strchr(address, ':') ? "[%s]:%u" : "%s:%u", address,
+				    place->port);
 	} else {
 		at.unix_path = address;
 		l->peer = xstrdup(address);
@@ -86,17 +87,22 @@ int link_refusal(const struct link *l, const struct http_reply *reply, struct er
 	return str_starts(words, "wrong-node") ? LINK_E_WRONG_NODE : LINK_E_REFUSED;
 }
 
-/* body is consumed and may be NULL; out may be NULL when nothing is expected. */
-static int call(struct link *l, const char *method, const char *path, json_t *body, json_t **out,
-		struct err *err)
+/* One request; the body is consumed and may be NULL. */
+struct call {
+	const char *method, *path;
+	json_t *body;
+};
+
+/* out may be NULL when nothing is expected. */
+static int call(struct link *l, const struct call *c, json_t **out, struct err *err)
 {
 	cleanup_http_reply struct http_reply reply = HTTP_REPLY_INIT;
-	cleanup_free char *text = body ? jx_dump(body) : NULL;
+	cleanup_free char *text = c->body ? jx_dump(c->body) : NULL;
 	cleanup_free char *what = NULL;
 	int rc;
 
-	json_decref(body);
-	rc = http_call(l->http, method, path, text, &reply, err);
+	json_decref(c->body);
+	rc = http_call(l->http, c->method, c->path, text, &reply, err);
 	if (rc < 0)
 		return rc;
 	if (reply.status < 200 || reply.status > 299)
@@ -109,14 +115,20 @@ static int call(struct link *l, const char *method, const char *path, json_t *bo
 	return rc < 0 ? -EPROTO : 0;
 }
 
-static int call_for_report(struct link *l, const char *method, const char *path, json_t *body,
-			   struct wire_report *out, struct err *err)
+static int get(struct link *l, const char *path, json_t **out, struct err *err)
+{
+	return call(l, &(struct call){ "GET", path, NULL }, out, err);
+}
+
+/* out is empty when there is no report in it. */
+static int call_for_report(struct link *l, const struct call *c, struct wire_report *out,
+			   struct err *err)
 {
 	cleanup_json json_t *answer = NULL;
 	int rc;
 
 	*out = (struct wire_report){ 0 };
-	rc = call(l, method, path, body, &answer, err);
+	rc = call(l, c, &answer, err);
 	if (rc != 0)
 		return rc;
 	if (wire_report_decode(answer, out, err) < 0) {
@@ -126,19 +138,20 @@ static int call_for_report(struct link *l, const char *method, const char *path,
 	return 0;
 }
 
-/* The report must speak of the capture that was asked for. */
-static int call_for_report_of(struct link *l, const char *method, const char *id, const char *rest,
-			      json_t *body, struct wire_report *out, struct err *err)
+/* c->path is what follows the capture's id; the report must speak of that capture. */
+static int ask_of(struct link *l, const char *id, struct call c, struct wire_report *out,
+		  struct err *err)
 {
 	char path[LINK_PATH_MAX];
-	int rc = link_path(path, id, rest, err);
+	int rc = link_path(path, id, c.path, err);
 
-	*out = (struct wire_report){ 0 };
 	if (rc < 0) {
-		json_decref(body);
+		*out = (struct wire_report){ 0 };
+		json_decref(c.body);
 		return rc;
 	}
-	rc = call_for_report(l, method, path, body, out, err);
+	c.path = path;
+	rc = call_for_report(l, &c, out, err);
 	if (rc == 0 && strcmp(out->id, id))
 		return err_set(err, -EPROTO, "the agent at %s answers for another capture, '%s'",
 			       l->peer, out->id);
@@ -151,7 +164,7 @@ int link_info(struct link *l, struct wire_info *out, struct err *err)
 	int rc;
 
 	*out = (struct wire_info){ 0 };
-	rc = call(l, "GET", "/v1/info", NULL, &answer, err);
+	rc = get(l, "/v1/info", &answer, err);
 	if (rc != 0)
 		return rc;
 	if (wire_info_decode(answer, out, err) < 0) {
@@ -167,7 +180,7 @@ static int probe(struct link *l, struct link_probe *p, struct err *err)
 	int rc;
 
 	p->sent_ns = clock_wall_ns();
-	rc = call(l, "GET", "/v1/time", NULL, &answer, err);
+	rc = get(l, "/v1/time", &answer, err);
 	p->received_ns = clock_wall_ns();
 	if (rc != 0)
 		return rc;
@@ -192,7 +205,8 @@ int link_clock(struct link *l, int probes, struct link_clock *out, struct err *e
 
 int link_arm(struct link *l, const struct wire_arm *a, struct wire_report *out, struct err *err)
 {
-	int rc = call_for_report(l, "POST", "/v1/captures", wire_arm_encode(a), out, err);
+	const struct call c = { "POST", "/v1/captures", wire_arm_encode(a) };
+	int rc = call_for_report(l, &c, out, err);
 
 	if (rc != 0)
 		return rc;
@@ -209,25 +223,23 @@ int link_arm(struct link *l, const struct wire_arm *a, struct wire_report *out, 
 
 int link_report(struct link *l, const char *id, struct wire_report *out, struct err *err)
 {
-	return call_for_report_of(l, "GET", id, "", NULL, out, err);
+	return ask_of(l, id, (struct call){ "GET", "", NULL }, out, err);
 }
 
-int link_renew(struct link *l, const char *id, const char *token, int64_t window_start_ns,
-	       struct wire_report *out, struct err *err)
+int link_renew(struct link *l, const struct link_word *w, struct wire_report *out, struct err *err)
 {
-	json_t *body = json_pack("{s:s, s:I}", "token", token, "window_start_ns",
-				 (json_int_t)window_start_ns);
+	json_t *body = json_pack("{s:s, s:I}", "token", w->token, "window_start_ns",
+				 (json_int_t)w->window_ns);
 
-	return call_for_report_of(l, "POST", id, "/renew", body, out, err);
+	return ask_of(l, w->id, (struct call){ "POST", "/renew", body }, out, err);
 }
 
-int link_stop(struct link *l, const char *id, const char *reason, int64_t window_stop_ns,
-	      struct wire_report *out, struct err *err)
+int link_stop(struct link *l, const struct link_word *w, struct wire_report *out, struct err *err)
 {
-	json_t *body = json_pack("{s:s, s:I}", "reason", reason, "window_stop_ns",
-				 (json_int_t)window_stop_ns);
+	json_t *body = json_pack("{s:s, s:I}", "reason", w->reason, "window_stop_ns",
+				 (json_int_t)w->window_ns);
 
-	return call_for_report_of(l, "POST", id, "/stop", body, out, err);
+	return ask_of(l, w->id, (struct call){ "POST", "/stop", body }, out, err);
 }
 
 int link_remove(struct link *l, const char *id, struct err *err)
@@ -235,7 +247,7 @@ int link_remove(struct link *l, const char *id, struct err *err)
 	char path[LINK_PATH_MAX];
 	int rc = link_path(path, id, "", err);
 
-	return rc < 0 ? rc : call(l, "DELETE", path, NULL, NULL, err);
+	return rc < 0 ? rc : call(l, &(struct call){ "DELETE", path, NULL }, NULL, err);
 }
 
 int link_list(struct link *l, struct wire_report **out, size_t *n, struct err *err)
@@ -243,7 +255,7 @@ int link_list(struct link *l, struct wire_report **out, size_t *n, struct err *e
 	cleanup_json json_t *answer = NULL;
 	struct wire_report *list;
 	size_t len;
-	int rc = call(l, "GET", "/v1/captures", NULL, &answer, err);
+	int rc = get(l, "/v1/captures", &answer, err);
 
 	if (rc != 0)
 		return rc;

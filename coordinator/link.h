@@ -33,12 +33,15 @@ struct link_probe {
 /* Pure: the probe with the shortest round trip decides; one that makes no sense does not count. */
 void link_clock_estimate(const struct link_probe *probes, size_t n, struct link_clock *out);
 
-/*
- * TLS to address:port when creds is not NULL, else a unix socket at `address`. cancel may be
- * NULL; when it becomes true every call ends with -ECANCELED within a second.
- */
-int link_new(struct link **out, const char *address, uint16_t port, const struct creds *creds,
-	     volatile bool *cancel, struct err *err);
+/* Where an agent is; copied, but for cancel. */
+struct link_place {
+	const char *address; /* 10.99.0.11 or fd00::1; without creds the path of a unix socket */
+	uint16_t port;
+	const struct creds *creds;	/* mutual TLS with these; NULL: a unix socket */
+	volatile bool *cancel; /* may be NULL; true: every call ends, -ECANCELED, in a second */
+};
+
+int link_new(struct link **out, const struct link_place *at, struct err *err);
 void link_free(struct link *l);
 /* Of later calls, as a whole; connecting takes at most 5 s of it. 0: 30 s. */
 void link_set_timeout(struct link *l, long ms);
@@ -48,10 +51,16 @@ int link_info(struct link *l, struct wire_info *out, struct err *err);
 int link_clock(struct link *l, int probes, struct link_clock *out, struct err *err);
 int link_arm(struct link *l, const struct wire_arm *a, struct wire_report *out, struct err *err);
 int link_report(struct link *l, const char *id, struct wire_report *out, struct err *err);
-int link_renew(struct link *l, const char *id, const char *token, int64_t window_start_ns,
-	       struct wire_report *out, struct err *err);
-int link_stop(struct link *l, const char *id, const char *reason, int64_t window_stop_ns,
-	      struct wire_report *out, struct err *err);
+
+/* What an agent is told about a running capture. */
+struct link_word {
+	const char *id;
+	const char *token;		/* of renew */
+	const char *reason;		/* of stop: "duration", "stopped" */
+	int64_t window_ns;		/* of renew its start, of stop its end, by our clock */
+};
+int link_renew(struct link *l, const struct link_word *w, struct wire_report *out, struct err *err);
+int link_stop(struct link *l, const struct link_word *w, struct wire_report *out, struct err *err);
 int link_remove(struct link *l, const char *id, struct err *err);
 /* *out: array of *n reports, each to be released, then free; on success only. */
 int link_list(struct link *l, struct wire_report **out, size_t *n, struct err *err);

@@ -219,10 +219,11 @@ static const struct fleet_watch alone = { .wake_fd = -1 };
 static struct fleet *arm(struct stage *s)
 {
 	struct err err = ERR_INIT;
+	const struct fleet_job job = { &s->plan, &s->request, &s->cluster, NULL };
 	struct fleet *f = NULL;
 
 	raise_stage(s);
-	assert_int_equal(fleet_start(&f, &s->plan, &s->request, &s->cluster, NULL, &err), 0);
+	assert_int_equal(fleet_start(&f, &job, &err), 0);
 	assert_int_equal(fleet_wait_armed(f, &alone), FLEET_WAKE_READY);
 	return f;
 }
@@ -444,13 +445,14 @@ static void nothing_that_was_armed_stays(void **state)
 static void attaches_to_what_is_there(void **state)
 {
 	struct stage s = { .agents[1].knows_nothing = true };
+	const struct fleet_job job = { &s.plan, NULL, &s.cluster, NULL };
 	struct err err = ERR_INIT;
 	struct fleet *f = NULL;
 	struct fleet_node *nodes;
 	size_t n;
 
 	raise_stage(&s);
-	assert_int_equal(fleet_attach(&f, &s.plan, &s.cluster, NULL, &err), 0);
+	assert_int_equal(fleet_start(&f, &job, &err), 0);
 	assert_int_equal(fleet_wait_armed(f, &alone), FLEET_WAKE_READY);
 	nodes = fleet_nodes(f, &n);
 	assert_true(nodes[0].has_report);

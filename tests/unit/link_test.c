@@ -143,7 +143,7 @@ static struct link *dial(struct agent *a)
 	struct link *l = NULL;
 
 	fake_start_unix(&a->fake, handle, a);
-	assert_int_equal(link_new(&l, a->fake.path, 0, NULL, NULL, &err), 0);
+	assert_int_equal(link_new(&l, &(struct link_place){ .address = a->fake.path }, &err), 0);
 	return l;
 }
 

@@ -370,6 +370,30 @@ static void test_full_disk_folder(void **state)
 	run_full_disk("out/", "size=5m,nr_inodes=7");
 }
 
+static bool cancel_at_once(void *arg)
+{
+	(*(int *)arg)++;
+	return true;
+}
+
+static void test_cancel(void **state)
+{
+	cleanup_free char *output = in_dir("out.tar.zst");
+	struct err err = ERR_INIT;
+	struct bundle *b = NULL;
+	struct manifest m;
+	int asked = 0;
+
+	assert_int_equal(bundle_open(&b, output, false, &err), 0);
+	make_content(b, &m);
+	bundle_set_cancel(b, cancel_at_once, &asked);
+	assert_int_equal(bundle_commit(b, &m, &err), -ECANCELED);
+	assert_int_equal(asked, 1);
+	manifest_release(&m);
+	bundle_free(b);
+	assert_int_equal(entries_of_dir(), 0);
+}
+
 static void test_missing_staged_file(void **state)
 {
 	cleanup_free char *output = in_dir("out.tar.gz");
@@ -452,6 +476,7 @@ int main(void)
 		T(test_no_permission),
 		T(test_full_disk),
 		T(test_full_disk_folder),
+		T(test_cancel),
 		T(test_missing_staged_file),
 		T(test_check_name),
 		T(test_unknown_extension_is_refused),

@@ -43,6 +43,21 @@ struct sniff {
 	int64_t stop_ns;		/* later packets are passed over */
 };
 
+struct program {
+	int link;
+	struct bpf_program code;
+};
+
+/*
+ * What sniff_open works with. Compiling may take libpcap long, so it is done once per link type;
+ * on an open handle, because only for those it looks for VLAN tags beside the packet.
+ */
+struct opening {
+	const struct sniff_options *o;
+	struct program *programs;
+	size_t n_programs;
+};
+
 /* Link types whose number in files differs from libpcap's own on Linux. */
 static uint16_t link_type_of(int dlt)
 {
@@ -70,23 +85,44 @@ static int activate(pcap_t *p, const char *name, struct err *err)
 	return 0;
 }
 
-static int set_filter(pcap_t *p, const char *filter, const char *name, struct err *err)
+/* The filter for the handle's link type; NULL: pcap_geterr says why not. */
+static struct bpf_program *compile(struct opening *w, pcap_t *p)
 {
-	struct bpf_program program;
-	int r;
+	const char *filter = w->o->filter ? w->o->filter : "";
+	struct program *new;
 
-	if (pcap_compile(p, &program, filter ? filter : "", 1, PCAP_NETMASK_UNKNOWN))
+	for (size_t i = 0; i < w->n_programs; i++)
+		if (w->programs[i].link == pcap_datalink(p))
+			return &w->programs[i].code;
+	w->programs = xrealloc(w->programs, w->n_programs + 1, sizeof(*w->programs));
+	new = &w->programs[w->n_programs];
+	new->link = pcap_datalink(p);
+	if (pcap_compile(p, &new->code, filter, 1, PCAP_NETMASK_UNKNOWN))
+		return NULL;
+	w->n_programs++;
+	return &new->code;
+}
+
+static void opening_release(struct opening *w)
+{
+	for (size_t i = 0; i < w->n_programs; i++)
+		pcap_freecode(&w->programs[i].code);
+	free(w->programs);
+}
+
+static int set_filter(struct opening *w, pcap_t *p, const char *name, struct err *err)
+{
+	struct bpf_program *program = compile(w, p);
+
+	if (!program)
 		return err_set(err, -EINVAL, "the filter does not fit interface %s (%s): %s", name,
 			       pcap_datalink_val_to_name(pcap_datalink(p)), pcap_geterr(p));
-	r = pcap_setfilter(p, &program);
-	pcap_freecode(&program);
-	if (r)
+	if (pcap_setfilter(p, program))		/* the handle keeps a copy */
 		return err_set(err, -EIO, "cannot set the filter on %s: %s", name, pcap_geterr(p));
 	return 0;
 }
 
-static int open_handle(struct handle *h, struct iface *i, const struct sniff_options *o,
-		       struct err *err)
+static int open_handle(struct handle *h, struct iface *i, struct opening *w, struct err *err)
 {
 	char text[PCAP_ERRBUF_SIZE] = "";
 	const char *link;
@@ -95,12 +131,12 @@ static int open_handle(struct handle *h, struct iface *i, const struct sniff_opt
 	h->pcap = pcap_create(i->name, text);
 	if (!h->pcap)
 		return err_set(err, -EIO, "cannot capture on %s: %s", i->name, text);
-	if (set_up(h->pcap, o->snaplen))
+	if (set_up(h->pcap, w->o->snaplen))
 		return err_set(err, -EIO, "cannot set up the capture on %s", i->name);
 	r = activate(h->pcap, i->name, err);
 	if (r)
 		return r;
-	r = set_filter(h->pcap, o->filter, i->name, err);
+	r = set_filter(w, h->pcap, i->name, err);
 	if (r)
 		return r;
 	if (pcap_setnonblock(h->pcap, 1, text))
@@ -127,8 +163,7 @@ static void note(const struct sniff_options *o, const char *text)
 }
 
 /* An interface that cannot be opened is left out with a note, unless it was asked for by name. */
-static int open_one(struct sniff *s, struct iface *i, const struct sniff_options *o,
-		    struct err *err)
+static int open_one(struct sniff *s, struct iface *i, struct opening *w, struct err *err)
 {
 	struct handle h = { .fd = -1 };
 	struct err why = ERR_INIT;
@@ -137,7 +172,7 @@ static int open_one(struct sniff *s, struct iface *i, const struct sniff_options
 	if (!i->up)
 		r = err_set(&why, -ENODEV, "interface %s is down", i->name);
 	else
-		r = open_handle(&h, i, o, &why);
+		r = open_handle(&h, i, w, &why);
 	if (!r) {
 		s->handles[s->ifaces.n] = h;
 		s->ifaces.v[s->ifaces.n++] = *i;
@@ -145,15 +180,16 @@ static int open_one(struct sniff *s, struct iface *i, const struct sniff_options
 		return 0;
 	}
 	close_handle(&h);
-	if (o->interface || r == -EPERM)
+	if (w->o->interface || r == -EPERM)
 		return err_set(err, r, "%s", why.text);
-	note(o, why.text);
+	note(w->o, why.text);
 	return 0;
 }
 
 int sniff_open(struct sniff **out, const struct sniff_options *o, struct err *err)
 {
 	cleanup_iface_list struct iface_list all = IFACE_LIST_INIT;
+	cleanup(opening_release) struct opening w = { .o = o };
 	struct sniff *s;
 	int r = iface_list(&all, err);
 
@@ -165,7 +201,7 @@ int sniff_open(struct sniff **out, const struct sniff_options *o, struct err *er
 	s->ifaces.v = xcalloc(all.n + 1, sizeof(*s->ifaces.v));
 	for (size_t i = 0; !r && i < all.n; i++)
 		if (!o->interface || !strcmp(o->interface, all.v[i].name))
-			r = open_one(s, &all.v[i], o, err);
+			r = open_one(s, &all.v[i], &w, err);
 	if (!r && !s->ifaces.n && o->interface)
 		r = err_set(err, -ENODEV, "no interface %s in the namespace", o->interface);
 	else if (!r && !s->ifaces.n)

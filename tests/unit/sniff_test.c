@@ -179,6 +179,56 @@ static void test_interfaces_come_and_go(void **state)
 	sniff_close(s);
 }
 
+struct per_interface {
+	int n[8];
+};
+
+static int count_each(void *arg, const struct pcapng_packet *p)
+{
+	((struct per_interface *)arg)->n[p->interface]++;
+	assert_int_equal(p->caplen, 60);
+	return 0;
+}
+
+static void send_to_port(uint16_t port, int packets)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char payload[WORLD_PAYLOAD] = "";
+
+	inet_pton(AF_INET, "10.9.8.9", &to.sin_addr);
+	for (int i = 0; i < packets; i++)
+		assert_int_equal(sendto(s, payload, sizeof(payload), 0, (struct sockaddr *)&to,
+					sizeof(to)), sizeof(payload));
+	close(s);
+}
+
+/* The one program for a link type stands on all interfaces that have it. */
+static void test_filter_on_every_interface(void **state)
+{
+	const struct sniff_options o = { .snaplen = 60, .filter = "udp port 4242" };
+	struct per_interface seen = { 0 };
+	struct sniff *s = NULL;
+	size_t n;
+
+	WORLD_SKIP(root && !run_ip("link add sc0 type veth peer name sc1") &&
+		   !run_ip("link set sc0 up") && !run_ip("link set sc1 up"));
+	assert_int_equal(run_ip("addr add 10.9.8.7/24 dev sc0"), 0);
+	assert_int_equal(run_ip("neigh add 10.9.8.9 lladdr 02:00:00:00:00:09 dev sc0"), 0);
+	assert_int_equal(sniff_open(&s, &o, NULL), 0);
+	sniff_interfaces(s, &n);
+	assert_int_equal(n, 3);
+	world_send(5);
+	send_to_port(WORLD_PORT, 7);
+	send_to_port(WORLD_PORT + 1, 7);
+	assert_int_equal(sniff_drain(s, clock_wall_ns(), count_each, &seen, NULL), 0);
+	assert_int_equal(seen.n[0], 5);
+	assert_int_equal(seen.n[1], 7);
+	assert_int_equal(seen.n[2], 7);
+	sniff_close(s);
+	assert_int_equal(run_ip("link del sc0"), 0);
+}
+
 static int set_up(void **state)
 {
 	root = world_enter();
@@ -194,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_sink_ends_the_round),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_interfaces_come_and_go),
+		cmocka_unit_test(test_filter_on_every_interface),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

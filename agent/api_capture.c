@@ -23,11 +23,6 @@ static bool check_arm(struct api_request *q, const struct wire_arm *arm, struct 
 		api_fail(a, MHD_HTTP_CONFLICT, "wrong-node", other);
 		return false;
 	}
-	if (arm->format != WIRE_PCAPNG) {
-		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-request",
-			 "this version captures as pcapng only");
-		return false;
-	}
 	if (arm->filter && filter_has_names(arm->filter)) {
 		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-filter",
 			 "an agent resolves no names: send addresses");

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * segment.c - one pcapng file in the spool, hidden until it is whole
+ * segment.c - one capture file in the spool, hidden until it is whole
  *
- * The file is header, packets, trailer (statistics blocks). The trailer's size depends on the
- * interfaces alone, so it is measured when the file is opened and counted from then on: the
- * size that a file would have if it ended now is known before each packet, and a limit by bytes
- * is exact.
+ * The file is header, packets, trailer (statistics blocks; a classic file has none). The
+ * trailer's size depends on the interfaces alone, so it is measured when the file is opened and
+ * counted from then on: the size that a file would have if it ended now is known before each
+ * packet, and a limit by bytes is exact.
  *
  * Room in the spool is taken ahead of writing: header, trailer and one full buffer at the
  * beginning, then what each flush writes. So whatever was put into the buffer may be written, and
  * a file can be ended when the spool is full.
  */
 #include "segment.h"
+#include "pcapfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,9 +25,10 @@
 struct segment {
 	struct spool *spool;
 	int dirfd, fd;
+	enum wire_format format;
 	char *name, *hidden;
 	const char *stats_comment;
-	size_t n_interfaces;
+	size_t n_interfaces;		/* with statistics in the trailer */
 	uint64_t written;		/* in the file */
 	uint64_t trailer;		/* bytes of it */
 	int64_t taken;			/* of the spool's room */
@@ -39,8 +41,12 @@ struct segment {
 
 static int put_header(struct buf *b, const struct segment_plan *p)
 {
-	int r = pcapng_put_section(b, &p->section);
+	int r;
 
+	if (spool_format_of(p->name) == WIRE_PCAP)
+		return pcapfile_put_header(b, p->interfaces[0].link_type,
+					   p->interfaces[0].snaplen);
+	r = pcapng_put_section(b, &p->section);
 	for (size_t i = 0; !r && i < p->n_interfaces; i++)
 		r = pcapng_put_interface(b, &p->interfaces[i]);
 	if (!r && p->n_names)
@@ -119,7 +125,8 @@ int segment_open(struct segment **out, const struct segment_plan *p, struct err 
 	s->name = xstrdup(p->name);
 	s->hidden = spool_hidden_name(p->name);
 	s->stats_comment = p->stats_comment;
-	s->n_interfaces = p->n_interfaces;
+	s->format = spool_format_of(p->name);
+	s->n_interfaces = s->format == WIRE_PCAP ? 0 : p->n_interfaces;
 	s->digest = digest_new();
 	r = put_header(&header, p);
 	if (!r)
@@ -178,10 +185,22 @@ static int flush(struct segment *s, struct err *err)
 	return r;
 }
 
+static size_t packet_size(const struct segment *s, const struct pcapng_packet *p)
+{
+	if (s->format == WIRE_PCAP)
+		return pcapfile_packet_size(p->caplen);
+	return pcapng_packet_size(p->caplen, p->flags);
+}
+
+static size_t put_packet(const struct segment *s, void *out, const struct pcapng_packet *p)
+{
+	return s->format == WIRE_PCAP ? pcapfile_put_packet(out, p) : pcapng_put_packet(out, p);
+}
+
 int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_size,
 		struct err *err)
 {
-	size_t size = pcapng_packet_size(p->caplen, p->flags);
+	size_t size = packet_size(s, p);
 	int r;
 
 	if (max_size && segment_size(s) + size > max_size)
@@ -196,7 +215,7 @@ int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_s
 	}
 	if (!s->fill)
 		s->buffered_ns = clock_mono_ns();
-	s->fill += pcapng_put_packet(s->buffer + s->fill, p);
+	s->fill += put_packet(s, s->buffer + s->fill, p);
 	if (!s->packets || p->ts_ns < s->first_ns)
 		s->first_ns = p->ts_ns;
 	if (!s->packets || p->ts_ns > s->last_ns)
@@ -252,11 +271,18 @@ int segment_commit(struct segment *s, const struct pcapng_stats *stats, struct w
 	return 0;
 }
 
+static int sum_up(int fd, const char *name, struct pcapng_summary *out, struct err *err)
+{
+	if (spool_format_of(name) == WIRE_PCAP)
+		return pcapfile_summarize(fd, out, err);
+	return pcapng_summarize(fd, out, err);
+}
+
 /* Cuts the file after its last whole block. */
-static int read_facts(int fd, struct wire_file *out, struct err *err)
+static int read_facts(int fd, const char *name, struct wire_file *out, struct err *err)
 {
 	struct pcapng_summary sum;
-	int r = pcapng_summarize(fd, &sum, err);
+	int r = sum_up(fd, name, &sum, err);
 
 	if (r)
 		return r;
@@ -283,7 +309,7 @@ int segment_inspect(int dirfd, const char *name, struct wire_file *out, struct e
 
 	if (fd < 0)
 		return err_errno(err, "cannot open %s in the spool", name);
-	r = read_facts(fd, out, err);
+	r = read_facts(fd, name, out, err);
 	if (r)
 		return r;
 	out->name = xstrdup(name);
@@ -298,7 +324,7 @@ int segment_salvage(int dirfd, const char *name, struct wire_file *out, struct e
 
 	if (fd < 0)
 		return err_errno(err, "cannot open %s in the spool", hidden);
-	r = read_facts(fd, out, err);
+	r = read_facts(fd, name, out, err);
 	if (r == -ENODATA)
 		unlinkat(dirfd, hidden, 0);
 	if (r)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * segment.h - one pcapng file in the spool, hidden until it is whole
+ * segment.h - one capture file in the spool, hidden until it is whole
  *
  *	segment_open		".<name>.part" with section, interfaces and names
  *	segment_add		a packet, as long as it fits
  *	segment_commit		statistics, flush, rename; the file's facts in a wire_file
  *	segment_free		what was not committed stays hidden and is found by recovery
+ *
+ * A classic pcap file has the first interface's link type and snaplen in its header, and neither
+ * names nor statistics.
  */
 #ifndef SEGMENT_H
 #define SEGMENT_H
@@ -21,10 +24,10 @@
 struct segment_plan {
 	struct spool *spool;
 	int dirfd;			/* of the capture; borrowed for the segment's life */
-	const char *name;
+	const char *name;		/* its extension is the format */
 	struct pcapng_section section;
 	const struct pcapng_interface *interfaces;
-	size_t n_interfaces;
+	size_t n_interfaces;		/* at least 1, all of one link type */
 	const struct pcapng_name *names;
 	size_t n_names;
 	const char *stats_comment;	/* on the first interface's statistics; may be NULL */

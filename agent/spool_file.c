@@ -11,13 +11,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define EXTENSION ".pcapng"
 #define SUFFIX_MAX 32
 
-char *spool_file_name(size_t target, int segment, const char *suffix)
+static const char *const extensions[] = { [WIRE_PCAPNG] = ".pcapng", [WIRE_PCAP] = ".pcap" };
+
+char *spool_file_name(size_t target, int segment, const char *suffix, enum wire_format format)
 {
-	return xasprintf("%zu-%03d%s%s" EXTENSION, target, segment, suffix ? "-" : "",
-			 suffix ? suffix : "");
+	return xasprintf("%zu-%03d%s%s%s", target, segment, suffix ? "-" : "",
+			 suffix ? suffix : "", extensions[format]);
+}
+
+static bool has_extension(const char *name, enum wire_format format)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && !strcmp(dot, extensions[format]);
+}
+
+enum wire_format spool_format_of(const char *name)
+{
+	return has_extension(name, WIRE_PCAP) ? WIRE_PCAP : WIRE_PCAPNG;
 }
 
 static bool take_number(const char **p, size_t digits_max, size_t *out)
@@ -41,7 +54,8 @@ bool spool_parse_name(const char *name, size_t *target, int *segment, char **suf
 	*segment = (int)number;
 	end = p + strcspn(p, ".");
 	length = (size_t)(end - p);
-	if (strcmp(end, EXTENSION) || length > SUFFIX_MAX || (length && (*p != '-' || length < 2)))
+	if (strcmp(end, extensions[spool_format_of(name)]) || length > SUFFIX_MAX ||
+	    (length && (*p != '-' || length < 2)))
 		return false;
 	if (length)
 		*suffix = xasprintf("%.*s", (int)length - 1, p + 1);

@@ -133,9 +133,13 @@ static int open_writer(struct target *t, struct err *err)
 		.arm = t->env.arm, .wanted = t->wanted, .node_name = t->env.node->name,
 		.kernel = t->env.node->kernel,
 	};
+	int r;
 
 	p.ifaces = sniff_interfaces(t->sniff, &p.n_ifaces);
-	return writer_open(&t->writer, &p, err);
+	r = writer_open(&t->writer, &p, err);
+	if (!r && writer_loses_interfaces(t->writer))
+		add_note(t, "a pcap file does not tell interfaces apart");
+	return r;
 }
 
 static void show_interfaces(struct target *t)

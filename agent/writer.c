@@ -103,9 +103,14 @@ static void add_interface(struct writer *w, size_t number, const struct iface *i
 	memcpy(p->mac, i->mac, sizeof(p->mac));
 }
 
+static char *name_of(const struct writer *w, const struct group *g)
+{
+	return spool_file_name(w->plan.target, 0, g->suffix, w->plan.arm->format);
+}
+
 static int open_group(struct writer *w, struct group *g, struct err *err)
 {
-	cleanup_free char *name = spool_file_name(w->plan.target, 0, g->suffix);
+	cleanup_free char *name = name_of(w, g);
 	struct segment_plan p = {
 		.spool = w->plan.spool, .dirfd = w->plan.dirfd, .name = name,
 		.section = { .os = w->os, .application = "swarmcap " SWARMCAP_VERSION },
@@ -248,6 +253,14 @@ bool writer_is_flushed(const struct writer *w)
 	return true;
 }
 
+bool writer_loses_interfaces(const struct writer *w)
+{
+	for (size_t i = 0; i < w->n_groups; i++)
+		if (w->plan.arm->format == WIRE_PCAP && w->groups[i].n > 1)
+			return true;
+	return false;
+}
+
 int64_t writer_bytes(const struct writer *w)
 {
 	return (int64_t)weight(w);
@@ -284,7 +297,7 @@ static struct pcapng_stats *stats_of(const struct writer *w, size_t group,
 static int end_group(struct writer *w, size_t group, struct writer_end *end, struct err *err)
 {
 	cleanup_free struct pcapng_stats *stats = stats_of(w, group, end);
-	cleanup_free char *name = spool_file_name(w->plan.target, 0, w->groups[group].suffix);
+	cleanup_free char *name = name_of(w, &w->groups[group]);
 	struct wire_file f = { 0 };
 	int r = segment_commit(w->groups[group].segment, stats, &f, err);
 

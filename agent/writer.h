@@ -21,7 +21,7 @@ struct writer_plan {
 	size_t target;			/* number in the capture: the first part of file names */
 	const struct iface *ifaces;
 	size_t n_ifaces;
-	const struct wire_arm *arm;	/* limits, filter, snaplen, names */
+	const struct wire_arm *arm;	/* format, limits, filter, snaplen, names */
 	const struct wire_wanted *wanted;	/* label and networks */
 	const char *node_name, *kernel;
 };
@@ -36,6 +36,8 @@ int writer_add(struct writer *w, const struct pcapng_packet *p, struct err *err)
 int writer_flush_aged(struct writer *w, int age_ms, struct err *err);
 /* Nothing waits in memory to be written. */
 bool writer_is_flushed(const struct writer *w);
+/* A file of the target will not tell which interface a packet is from. */
+bool writer_loses_interfaces(const struct writer *w);
 int64_t writer_bytes(const struct writer *w);
 int64_t writer_packets(const struct writer *w);
 int64_t writer_truncated(const struct writer *w);

@@ -137,9 +137,9 @@ static int set_max_packets(struct request *r, const char *value, struct err *err
 
 static int set_format(struct request *r, const char *value, struct err *err)
 {
-	if (strcmp(value, "pcapng"))
-		return err_set(err, -EINVAL, "--format '%s': this version knows pcapng only", value);
-	r->format = WIRE_PCAPNG;
+	if (strcmp(value, "pcapng") && strcmp(value, "pcap"))
+		return err_set(err, -EINVAL, "--format '%s': neither pcapng nor pcap", value);
+	r->format = strcmp(value, "pcap") ? WIRE_PCAPNG : WIRE_PCAP;
 	return 0;
 }
 
@@ -240,7 +240,8 @@ const struct option_row options_rows[] = {
 	{ "max-bytes", 0, "SIZE", OPT_CAPTURE, false, set_max_bytes,
 	  "size of each task's file, as in 64k, 100M or 2G (powers of 1024)" },
 	{ "max-packets", 0, "N", OPT_CAPTURE, false, set_max_packets, "packets of each task" },
-	{ "format", 0, "pcapng", OPT_CAPTURE, false, set_format, "of the capture files" },
+	{ "format", 0, "pcapng|pcap", OPT_CAPTURE, false, set_format,
+	  "of the capture files; default: pcapng" },
 	{ "output", 'o', "FILE", OPT_CAPTURE | OPT_FETCH, false, set_output,
 	  "the archive: .tar, .tar.gz, .tar.zst, .zip, or DIR/ for plain files" },
 	{ "force", 0, NULL, OPT_CAPTURE | OPT_FETCH, false, set_force,

@@ -42,12 +42,12 @@ tcpdump_in() {
 	wait_for 5 grep -q 'listening on' "$BATS_TEST_TMPDIR/$1.err"
 }
 
-# leave_behind NAME: a capture of web, ended by ^C twice, the second one while a slow node3 gives out its files
+# leave_behind NAME ARG...: a capture of web, ended by ^C twice, the second one while a slow node3 gives out its files
 leave_behind() {
 	local task to
 	task=$(placed web | awk '$2 == "node3" { sub(/\.[^.]*$/, "", $1); print $1; exit }')
 	to=$(in_task "$task" ip -4 -o addr show eth0 | awk '{ sub("/.*", "", $4); print $4 }')
-	start "$1" swarmcap capture web -d 1h -o "$SHARE/$1.tar"
+	start "$1" swarmcap capture web -d 1h -o "$SHARE/$1.tar" "${@:2}"
 	armed "$1"
 	exec_task client@node1 /workload flood "$to" 80 3000 1000
 	run_on node3 tc qdisc replace dev eth0 root tbf rate 8mbit burst 16k latency 100ms
@@ -185,6 +185,24 @@ staged() { [ -n "$(find "$SHARE/.$1.tar.partial-"* -type f)" ]; }
 	capinfos "$(file_of web.1)" >/dev/null
 }
 
+@test "--format pcap gives classic files that every tool reads" {
+	local file n count=0
+	run -0 swarmcap capture web --format pcap -f 'tcp port 80' -d 300ms -o "$SHARE/classic.tar"
+	unpack "$SHARE/classic.tar"
+	(cd "$unpacked" && sha256sum --quiet --strict -c SHA256SUMS)
+	[ "$(manifest .capture.format)" = pcap ]
+	[ -z "$(find "$unpacked" -name '*.pcapng')" ]
+	while read -r file n; do
+		[[ $file == *.pcap ]]
+		[ "$(capinfos -TrtcM "$unpacked/$file" | cut -f2-)" = "nsecpcap	$n" ]
+		[ "$(tcpdump -nn -r "$unpacked/$file" 'tcp port 80' 2>/dev/null | wc -l)" -eq "$n" ]
+		[ "$(tshark -r "$unpacked/$file" -Y 'tcp.port == 80' 2>/dev/null | wc -l)" -eq "$n" ]
+		count=$((count + n))
+	done < <(manifest '.targets[].files[] | "\(.name) \(.packets)"')
+	[ "$count" -gt 0 ]
+	[ "$(manifest '[.targets[].notes | map(select(test("tell interfaces apart"))) | length] | join(" ")')" = '1 1 1 1 1 1' ]
+}
+
 @test "memory stays flat: a capture is gathered that is larger than the memory allowed" {
 	local to
 	[[ "$BUILD" != *san-* ]] || skip 'a sanitizer needs its own memory'
@@ -287,7 +305,7 @@ staged() { [ -n "$(find "$SHARE/.$1.tar.partial-"* -type f)" ]; }
 	unpack "$SHARE/once.tar"
 	[ "$(manifest '[.targets[].end] | unique | join(" ")')" = stopped ]
 
-	leave_behind twice
+	leave_behind twice --format pcap
 	[ ! -e "$SHARE/twice.tar" ]
 	[ -z "$(find "$SHARE" -name '.*partial*')" ]
 	id=$(id_in "$BATS_TEST_TMPDIR/twice.err")
@@ -300,6 +318,7 @@ staged() { [ -n "$(find "$SHARE/.$1.tar.partial-"* -type f)" ]; }
 	[ "$(manifest '[.targets[].packets] | max')" -ge 3000 ]
 	(cd "$unpacked" && sha256sum --quiet --strict -c SHA256SUMS)
 	[ "$(manifest '.capture.selectors | join(" ")')" = web ]
+	[ "$(find "$unpacked" -name '*.pcap' | wc -l)" -eq 6 ]
 	[ "$(manifest '.targets[] | select(.image == null or .service != "web") | .task')" = "" ]
 }
 
@@ -314,6 +333,6 @@ staged() { [ -n "$(find "$SHARE/.$1.tar.partial-"* -type f)" ]; }
 }
 
 @test "what is in an archive is not on the nodes any more" {
-	run -0 run_on node2 sh -c 'find /var/lib/docker/volumes/*/_data -mindepth 1 -name "*.pcapng"'
+	run -0 run_on node2 sh -c 'find /var/lib/docker/volumes/*/_data -mindepth 1 -name "*.pcap*"'
 	[ -z "$output" ]
 }

@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #include "../../agent/captures.h"
-#include "pcapng.h"
+#include "pcapfile.h"
 
 #define WORLD_PORT 4242
 #define WORLD_ID "20261123T143905Z-3fa9c1"
@@ -141,7 +141,10 @@ static inline void world_summarize(const char *path, struct pcapng_summary *out)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	assert_return_code(fd, errno);
-	assert_int_equal(pcapng_summarize(fd, out, &err), 0);
+	if (spool_format_of(path) == WIRE_PCAP)
+		assert_int_equal(pcapfile_summarize(fd, out, &err), 0);
+	else
+		assert_int_equal(pcapng_summarize(fd, out, &err), 0);
 	assert_false(out->cut);
 	close(fd);
 }

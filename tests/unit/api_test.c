@@ -105,7 +105,7 @@ static void test_arm_refusals(void **state)
 	expect_arm_refused("filter", json_string("tcp port 80 and ("), 400, "bad-filter");
 	expect_arm_refused("filter", json_string("host example.org"), 400, "bad-filter");
 	expect_arm_refused("snaplen", json_integer(1 << 30), 400, "bad-request");
-	expect_arm_refused("format", json_string("pcap"), 400, "bad-request");
+	expect_arm_refused("format", json_string("erf"), 400, "bad-request");
 	expect_arm_refused("targets", json_string("all"), 400, "bad-request");
 	expect_arm_refused("deadline_ms", json_integer(0), 400, "bad-request");
 }

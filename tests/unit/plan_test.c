@@ -345,6 +345,7 @@ static void test_from_reports(void **state)
 	w.request.filter = xstrdup("tcp");
 	w.request.duration_ms = 5000;
 	w.request.max_bytes = 77;
+	w.request.format = WIRE_PCAP;
 	make(&w);
 	missing_add(&w.plan.missing, "task web.9", "node9", "node-down", "gone");
 	make_report(&w, 2, &reports[0]);
@@ -367,6 +368,7 @@ static void test_from_reports(void **state)
 	assert_string_equal(r.filter, "tcp");
 	assert_int_equal(r.duration_ms, 5000);
 	assert_int_equal(r.max_bytes, 77);
+	assert_int_equal(r.format, WIRE_PCAP);
 	assert_int_equal(r.snaplen, WIRE_SNAPLEN_MAX);
 	assert_string_equal(c.id, w.cluster.id);
 	assert_string_equal(c.self_name, "node1");

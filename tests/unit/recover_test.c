@@ -9,12 +9,13 @@ static bool root;
 static struct world w;
 
 /* A child captures and is gone: what it leaves is real. ticks: it writes state files. */
-static void live_and_die(int packets, bool ticks, const char *id)
+static void live_and_die(int packets, bool ticks, enum wire_format format)
 {
-	struct wire_arm a = world_arm(id, 2);
+	struct wire_arm a = world_arm(WORLD_ID, 2);
 	pid_t child;
 	int status;
 
+	a.format = format;
 	world_close(&w);
 	child = fork();
 	if (!child) {
@@ -80,7 +81,7 @@ static void check_recovered(const char *id, int packets)
 static void test_killed_with_state(void **state)
 {
 	WORLD_SKIP(root);
-	live_and_die(250, true, WORLD_ID);
+	live_and_die(250, true, WIRE_PCAPNG);
 	live_again();
 	check_recovered(WORLD_ID, 250);
 	remove_capture(WORLD_ID);
@@ -89,13 +90,26 @@ static void test_killed_with_state(void **state)
 static void test_killed_before_the_first_state(void **state)
 {
 	WORLD_SKIP(root);
-	live_and_die(120, false, WORLD_ID);
+	live_and_die(120, false, WIRE_PCAPNG);
 	live_again();
 	check_recovered(WORLD_ID, 120);
 	captures_tick(w.captures);	/* now its state is written, */
 	world_close(&w);
 	live_again();			/* and a third life sees the same */
 	check_recovered(WORLD_ID, 120);
+	remove_capture(WORLD_ID);
+}
+
+/* Nothing but the names tells that these are classic files. */
+static void test_killed_with_classic_files(void **state)
+{
+	cleanup_free char *hidden = xasprintf("%s/%s/.0-000.pcap.part", w.spool_dir, WORLD_ID);
+
+	WORLD_SKIP(root);
+	live_and_die(80, false, WIRE_PCAP);
+	assert_return_code(access(hidden, F_OK), errno);
+	live_again();
+	check_recovered(WORLD_ID, 80);
 	remove_capture(WORLD_ID);
 }
 
@@ -108,7 +122,7 @@ static void test_whole_file_not_noted(void **state)
 	struct capture *c;
 
 	WORLD_SKIP(root);
-	live_and_die(10, true, WORLD_ID);
+	live_and_die(10, true, WIRE_PCAPNG);
 	assert_return_code(rename(hidden, shown), errno);
 	live_again();
 	c = captures_find(w.captures, WORLD_ID);
@@ -199,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_killed_with_state),
 		cmocka_unit_test(test_killed_before_the_first_state),
+		cmocka_unit_test(test_killed_with_classic_files),
 		cmocka_unit_test(test_whole_file_not_noted),
 		cmocka_unit_test(test_finished_stays),
 		cmocka_unit_test(test_garbage),

@@ -69,7 +69,7 @@ static void everything(void **state)
 	struct err err;
 
 	assert_int_equal(parse("-H unix:///s capture -f tcp -i eth0 -s 96 -d 1500ms --max-bytes 2M "
-			       "--max-packets=100 --format pcapng -o x.zip --force --dry-run --json -v "
+			       "--max-packets=100 --format pcap -o x.zip --force --dry-run --json -v "
 			       "--credentials /c web service:db", &r, &err), 0);
 	assert_string_equal(r.engine_host, "unix:///s");
 	assert_string_equal(r.filter, "tcp");
@@ -78,7 +78,7 @@ static void everything(void **state)
 	assert_int_equal(r.duration_ms, 1500);
 	assert_int_equal(r.max_bytes, 2 << 20);
 	assert_int_equal(r.max_packets, 100);
-	assert_int_equal(r.format, WIRE_PCAPNG);
+	assert_int_equal(r.format, WIRE_PCAP);
 	assert_string_equal(r.output, "x.zip");
 	assert_true(r.json && r.force && r.dry_run);
 	assert_int_equal(r.verbosity, LOG_DEBUG);
@@ -93,9 +93,11 @@ static void last_wins_and_order_is_free(void **state)
 	struct request r;
 	struct err err;
 
-	assert_int_equal(parse("capture -d 1s web -f tcp -d 2s -f udp", &r, &err), 0);
+	assert_int_equal(parse("capture -d 1s --format pcap web -f tcp -d 2s -f udp --format pcapng",
+			       &r, &err), 0);
 	assert_int_equal(r.duration_ms, 2000);
 	assert_string_equal(r.filter, "udp");
+	assert_int_equal(r.format, WIRE_PCAPNG);
 	assert_int_equal(r.n_selectors, 1);
 	request_release(&r);
 
@@ -138,8 +140,8 @@ static void bad_values(void **state)
 	assert_refused("capture web --max-bytes 0", "--max-bytes '0'");
 	assert_refused("capture web --max-bytes 1Q", "--max-bytes '1Q': not a size");
 	assert_refused("capture web --max-packets 0", "--max-packets '0'");
-	assert_refused("capture web --format ng", "--format 'ng': this version knows pcapng only");
-	assert_refused("capture web --format pcap", "--format 'pcap': this version knows pcapng only");
+	assert_refused("capture web --format ng", "--format 'ng': neither pcapng nor pcap");
+	assert_refused("capture web --format=", "--format '': neither pcapng nor pcap");
 	assert_refused("capture web -o x.rar", "--output 'x.rar'");
 	assert_refused("capture web -i a/b", "--interface 'a/b'");
 	assert_refused("capture web -i longerthanfifteen", "--interface 'longerthanfifteen': longer than");

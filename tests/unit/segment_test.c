@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * segment_test.c - one file of the spool: hidden until whole, exact in size, salvaged when cut
+ * segment_test.c - one file of the spool: hidden until whole, exact in size, salvaged when cut;
+ * of both formats
  */
 #include "agent_world.h"
+#include "judge.h"
 #include "../../agent/segment.h"
 
 #define T0 1795444745120334551LL
@@ -63,6 +65,13 @@ static int64_t size_of(const char *name)
 	return fstatat(folder, name, &st, 0) ? -1 : st.st_size;
 }
 
+static int64_t hidden_size_of(const char *name)
+{
+	cleanup_free char *hidden = spool_hidden_name(name);
+
+	return size_of(hidden);
+}
+
 static void test_hidden_until_whole(void **state)
 {
 	cleanup_free char *path = xasprintf("%s/%s/0-000.pcapng", w.spool_dir, WORLD_ID);
@@ -100,31 +109,69 @@ static void test_hidden_until_whole(void **state)
 	unlinkat(folder, "0-000.pcapng", 0);
 }
 
-/* At every limit: never larger, and the next packet would not have fitted. */
-static void test_limit_is_exact(void **state)
+/* What a file without interfaces keeps is judged by those who need it. */
+static void test_classic(void **state)
 {
-	const size_t one = pcapng_packet_size(77, 0);
-	struct segment *s = open_segment("1-000.pcapng");
+	cleanup_free char *path = xasprintf("%s/%s/7-000.pcap", w.spool_dir, WORLD_ID);
+	cleanup_free char *info = xasprintf("capinfos -TrtcM %s", path);
+	cleanup_free char *times = xasprintf(
+		"tshark -r %s -T fields -e frame.time_epoch -e frame.len -e frame.cap_len", path);
+	cleanup_free char *dump = xasprintf("tcpdump --nano -e -r %s", path);
+	struct pcapng_packet p = packet(100, T0 + 5);
+	struct segment *s = open_segment("7-000.pcap");
+	struct wire_file f;
+	uint64_t size;
+
+	p.flags = 1;
+	p.len = 1514;
+	assert_int_equal(segment_add(s, &p, 0, NULL), 0);
+	p = packet(61, T0 + 3);
+	assert_int_equal(segment_add(s, &p, 0, NULL), 0);
+	size = segment_size(s);
+	assert_int_equal(size, PCAPFILE_HEADER_SIZE + 16 + 100 + 16 + 61);
+	assert_int_equal(commit(s, &f), 0);
+	segment_free(s);
+	assert_int_equal(size_of("7-000.pcap"), size);
+	assert_int_equal(f.bytes, size);
+	assert_int_equal(f.packets, 2);
+	assert_int_equal(f.first_ns, T0 + 3);
+	judge_says(info, "\tnsecpcap\t2\n");
+	judge_says(times, "1795444745.120334556\t1514\t100\n1795444745.120334554\t61\t61\n");
+	judge_says(dump, "14:39:05.120334554 00:00:00:00:00:00");
+	free(f.name);
+	unlinkat(folder, "7-000.pcap", 0);
+}
+
+/* At every limit: never larger, and the next packet would not have fitted. */
+static void check_limit(const char *name, size_t one)
+{
+	struct segment *s = open_segment(name);
 	const uint64_t empty = segment_size(s);
 
 	segment_discard(s);
-	assert_int_equal(size_of(".1-000.pcapng.part"), -1);
+	assert_int_equal(hidden_size_of(name), -1);
 	for (uint64_t max = empty; max < empty + 3 * one; max += 13) {
 		struct pcapng_packet p = packet(77, T0);
 		struct wire_file f;
 
-		s = open_segment("1-000.pcapng");
+		s = open_segment(name);
 		while (segment_add(s, &p, max, NULL) == 0)
 			continue;
 		assert_int_equal(segment_add(s, &p, max, NULL), SEGMENT_E_FULL);
 		assert_int_equal(commit(s, &f), 0);
 		segment_free(s);
 		assert_int_equal(f.packets, (max - empty) / one);
-		assert_int_equal(size_of("1-000.pcapng"), f.bytes);
+		assert_int_equal(size_of(name), f.bytes);
 		assert_true((uint64_t)f.bytes <= max && (uint64_t)f.bytes + one > max);
 		free(f.name);
-		unlinkat(folder, "1-000.pcapng", 0);
+		unlinkat(folder, name, 0);
 	}
+}
+
+static void test_limit_is_exact(void **state)
+{
+	check_limit("1-000.pcapng", pcapng_packet_size(77, 0));
+	check_limit("1-000.pcap", pcapfile_packet_size(77));
 }
 
 static void test_large_packets(void **state)
@@ -144,8 +191,9 @@ static void test_large_packets(void **state)
 	unlinkat(folder, "2-000.pcapng", 0);
 }
 
-static void cut(const char *hidden, off_t by)
+static void cut(const char *name, off_t by)
 {
+	cleanup_free char *hidden = spool_hidden_name(name);
 	int fd = openat(folder, hidden, O_RDWR | O_CLOEXEC);
 	struct stat st;
 
@@ -156,28 +204,36 @@ static void cut(const char *hidden, off_t by)
 }
 
 /* The agent died: the last packet is cut at any byte, the others are kept. */
-static void test_salvage(void **state)
+static void check_salvage(const char *name, size_t one)
 {
-	const off_t one = (off_t)pcapng_packet_size(50, 0);
-
-	for (off_t by = 0; by <= one; by++) {
+	for (off_t by = 0; by <= (off_t)one; by++) {
 		struct pcapng_packet p = packet(50, T0);
-		struct segment *s = open_segment("3-000.pcapng");
+		struct segment *s = open_segment(name);
 		struct wire_file f = { 0 };
 
 		for (int i = 0; i < 4; i++)
 			assert_int_equal(segment_add(s, &p, 0, NULL), 0);
 		assert_int_equal(segment_flush_aged(s, 0, NULL), 0);
 		segment_free(s);
-		cut(".3-000.pcapng.part", by);
-		assert_int_equal(segment_salvage(folder, "3-000.pcapng", &f, NULL), 0);
+		cut(name, by);
+		assert_int_equal(segment_salvage(folder, name, &f, NULL), 0);
 		assert_int_equal(f.packets, by ? 3 : 4);
 		assert_true(f.recovered);
-		assert_int_equal(size_of("3-000.pcapng"), f.bytes);
+		assert_int_equal(size_of(name), f.bytes);
 		assert_true(digest_is_hex(f.sha256));
 		free(f.name);
-		unlinkat(folder, "3-000.pcapng", 0);
+		f = (struct wire_file){ 0 };
+		assert_int_equal(segment_inspect(folder, name, &f, NULL), 0);
+		assert_int_equal(f.packets, by ? 3 : 4);
+		free(f.name);
+		unlinkat(folder, name, 0);
 	}
+}
+
+static void test_salvage(void **state)
+{
+	check_salvage("3-000.pcapng", pcapng_packet_size(50, 0));
+	check_salvage("3-000.pcap", pcapfile_packet_size(50));
 }
 
 static void test_salvage_of_nothing(void **state)
@@ -188,6 +244,10 @@ static void test_salvage_of_nothing(void **state)
 	close(fd);
 	assert_int_equal(segment_salvage(folder, "4-000.pcapng", &f, NULL), -ENODATA);
 	assert_int_equal(size_of(".4-000.pcapng.part"), -1);
+	segment_free(open_segment("4-000.pcap"));
+	cut("4-000.pcap", 1);
+	assert_int_equal(segment_salvage(folder, "4-000.pcap", &f, NULL), -ENODATA);
+	assert_int_equal(hidden_size_of("4-000.pcap"), -1);
 	assert_int_equal(segment_salvage(folder, "5-000.pcapng", &f, NULL), -ENOENT);
 }
 
@@ -225,6 +285,8 @@ static void test_quota(void **state)
 
 static int set_up(void **state)
 {
+	if (judge_setup(state))
+		return -1;
 	world_make(&w);
 	return spool_create_dir(w.spool, WORLD_ID, &folder, NULL);
 }
@@ -233,13 +295,14 @@ static int tear_down(void **state)
 {
 	close(folder);
 	world_free(&w);
-	return 0;
+	return judge_teardown(state);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hidden_until_whole),
+		cmocka_unit_test(test_classic),
 		cmocka_unit_test(test_limit_is_exact),
 		cmocka_unit_test(test_large_packets),
 		cmocka_unit_test(test_salvage),

@@ -77,6 +77,7 @@ static void test_file_per_link_type(void **state)
 	assert_int_equal(add(wr, 2, 60), 0);
 	assert_int_equal(add(wr, 1, 60), 0);
 	assert_int_equal(writer_packets(wr), 3);
+	assert_false(writer_loses_interfaces(wr));
 	assert_int_equal(writer_truncated(wr), 3);
 	finish(wr, &end);
 	assert_int_equal(end.n_files, 2);
@@ -91,6 +92,37 @@ static void test_file_per_link_type(void **state)
 	summarize("4-000-raw.pcapng", &sum);
 	assert_int_equal(sum.link_type, 101);
 	assert_int_equal(sum.interfaces, 1);
+	assert_int_equal(sum.packets, 1);
+	clear(&end);
+	wire_arm_release(&a);
+}
+
+/* No name, no statistics, one link type: but each packet, in the file of its link type. */
+static void test_classic_files(void **state)
+{
+	struct wire_arm a = world_arm(WORLD_ID, 1);
+	struct pcapng_summary sum;
+	struct writer_end end;
+	struct writer *wr;
+	int r;
+
+	a.format = WIRE_PCAP;
+	wr = open_writer(&a, &r);
+	assert_int_equal(r, 0);
+	assert_true(writer_loses_interfaces(wr));
+	assert_int_equal(add(wr, 0, 60), 0);
+	assert_int_equal(add(wr, 2, 60), 0);
+	assert_int_equal(add(wr, 1, 60), 0);
+	finish(wr, &end);
+	assert_int_equal(end.n_files, 2);
+	assert_string_equal(end.files[0].name, "4-000.pcap");
+	assert_int_equal(end.files[0].bytes, PCAPFILE_HEADER_SIZE + 2 * (16 + 60));
+	assert_string_equal(end.files[1].name, "4-000-raw.pcap");
+	summarize("4-000.pcap", &sum);
+	assert_int_equal(sum.link_type, 1);
+	assert_int_equal(sum.packets, 2);
+	summarize("4-000-raw.pcap", &sum);
+	assert_int_equal(sum.link_type, 101);
 	assert_int_equal(sum.packets, 1);
 	clear(&end);
 	wire_arm_release(&a);
@@ -137,14 +169,15 @@ static int64_t bytes_of(const struct writer_end *end)
 }
 
 /* Whatever the limit: the sum of all files stays within, also when a second file begins. */
-static void test_max_bytes_over_all_files(void **state)
+static void check_max_bytes(enum wire_format format, int64_t from)
 {
-	for (int64_t max = 700; max < 2200; max += 41) {
+	for (int64_t max = from; max < from + 1500; max += 41) {
 		struct wire_arm a = world_arm(WORLD_ID, 1);
 		struct writer_end end;
 		struct writer *wr;
 		int r;
 
+		a.format = format;
 		a.max_bytes = max;
 		wr = open_writer(&a, &r);
 		if (r) {
@@ -161,6 +194,12 @@ static void test_max_bytes_over_all_files(void **state)
 		clear(&end);
 		wire_arm_release(&a);
 	}
+}
+
+static void test_max_bytes_over_all_files(void **state)
+{
+	check_max_bytes(WIRE_PCAPNG, 700);
+	check_max_bytes(WIRE_PCAP, 10);
 }
 
 static void test_too_small_leaves_nothing(void **state)
@@ -192,6 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_file_per_link_type),
+		cmocka_unit_test(test_classic_files),
 		cmocka_unit_test(test_quiet_target_has_one_file),
 		cmocka_unit_test(test_max_packets_over_all_files),
 		cmocka_unit_test(test_max_bytes_over_all_files),

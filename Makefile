@@ -36,7 +36,7 @@ ifneq ($(SAN),)
 export ASAN_OPTIONS := exitcode=99
 export UBSAN_OPTIONS := exitcode=99:print_stacktrace=1
 export TSAN_OPTIONS := exitcode=99
-IMAGE_ENV := $(foreach s,ASAN UBSAN TSAN,$(s)_OPTIONS=exitcode=99:log_path=/var/lib/swarmcap/sanitizer)
+export IMAGE_ENV := $(foreach s,ASAN UBSAN TSAN,$(s)_OPTIONS=exitcode=99:log_path=/var/lib/swarmcap/sanitizer)
 endif
 
 src = $(wildcard $(1)/*.c)
@@ -104,7 +104,7 @@ lint:
 
 image: $(B)/image.tar
 $(B)/image.tar: $(B)/swarmcap-agent deploy/mkimage deploy/mkroot
-	@IMAGE_ENV='$(IMAGE_ENV)' deploy/mkimage $< $@
+	@deploy/mkimage $< $@
 
 $(B)/workload.tar: tests/lab/workload.c tests/lab/mkworkload
 	@mkdir -p $(@D)

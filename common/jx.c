@@ -2,9 +2,10 @@
  *
  * jx.c - jansson with manners
  *
- * jansson itself refuses nesting past 2048 levels, NUL in strings and texts that are no
- * UTF-8, and seeds its hashes at random. Its messages end with "near '<the text>'", which is
- * the peer's and stays out of ours.
+ * jansson itself refuses NUL in strings and texts that are no UTF-8, and seeds its hashes at
+ * random. It walks values by recursion and allows 2048 levels, more than the stack of a thread
+ * has room for: so the depth is looked at first. Its messages end with "near '<the text>'", which
+ * is the peer's and stays out of ours.
  */
 #include "jx.h"
 
@@ -14,6 +15,29 @@
 #include "buf.h"
 
 #define JX_TEXT_MAX (1u << 20)	/* of an escaped string */
+
+/* Of a text that is no JSON too, but then jansson ends where the brackets stop to make sense. */
+static bool is_too_deep(const char *text, size_t len)
+{
+	size_t depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (c == '"')
+			quoted = !quoted;
+		else if (quoted)
+			i += c == '\\';
+		else if (c == '[' || c == '{')
+			depth++;
+		else if ((c == ']' || c == '}') && depth)
+			depth--;
+		if (depth > JX_DEPTH_MAX)
+			return true;
+	}
+	return false;
+}
 
 int jx_parse(const char *text, size_t len, const char *what, json_t **out, struct err *err)
 {
@@ -26,6 +50,9 @@ int jx_parse(const char *text, size_t len, const char *what, json_t **out, struc
 		return err_set(err, -EFBIG, "%s is too large: %zu bytes of JSON, at most %u are "
 			       "read", what, len, JX_SIZE_MAX);
 
+	if (is_too_deep(text, len))
+		return err_set(err, -EINVAL, "%s is not valid JSON: nested deeper than %d levels",
+			       what, JX_DEPTH_MAX);
 	j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
 	if (!j) {
 		near = strstr(e.text, " near ");

@@ -3,7 +3,7 @@
  * jx.h - jansson with manners: bounded parsing and getters that never trust a type
  *
  * Everything that arrives is hostile. jx_parse refuses duplicate keys, nesting deeper than
- * jansson's limit, and NUL in strings. The getters walk a dotted path ("Spec.Name") through
+ * JX_DEPTH_MAX, and NUL in strings. The getters walk a dotted path ("Spec.Name") through
  * objects and answer a default when anything on the way is absent or of another type.
  */
 #ifndef JX_H
@@ -16,6 +16,7 @@
 #define cleanup_json cleanup(jx_freep)
 
 #define JX_SIZE_MAX (64u << 20)	/* bytes of a text to parse */
+#define JX_DEPTH_MAX 128	/* arrays and objects in each other */
 
 /*
  * New reference in *out; a lone string, number or null is a text too. -EINVAL (-EFBIG past

@@ -54,7 +54,27 @@ static void test_refused(void **state)
 	refused_n("[\"\xff\"]", 5, "unable to decode byte 0xff");
 	refused_n("[1]\0[2]", 7, "end of file expected");
 	memset(deep, '[', 5000);
-	refused_n(deep, 5000, "maximum parsing depth");
+	refused_n(deep, 5000, "nested deeper than 128 levels");
+	refused_n(deep, 128, "at line");
+	refused_n(deep, 129, "nested deeper than 128 levels");
+}
+
+/* Brackets in strings are text, also behind an escaped quote. */
+static void test_depth(void **state)
+{
+	cleanup_free char *deep = xmalloc(2 * JX_DEPTH_MAX + 1);
+	cleanup_json json_t *most = NULL;
+	cleanup_json json_t *text = NULL;
+	cleanup_free char *quoted = NULL;
+
+	memset(deep, '[', JX_DEPTH_MAX);
+	memset(deep + JX_DEPTH_MAX, ']', JX_DEPTH_MAX);
+	deep[2 * JX_DEPTH_MAX] = '\0';
+	most = parsed(deep);
+	assert_int_equal(jx_len(most, ""), 1);
+	quoted = xasprintf("[\"\\\"%s[[[[\\\\\"]", deep);
+	text = parsed(quoted);
+	assert_int_equal(json_string_length(json_array_get(text, 0)), 2 * JX_DEPTH_MAX + 6);
 }
 
 static void test_too_large(void **state)
@@ -137,7 +157,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_depth), cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_scalars),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_types),

@@ -163,6 +163,10 @@ static int fetch_open(struct fetch *s, struct err *err)
 		return rc;
 	s->fd = openat(s->f->dirfd, s->f->name,
 		       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* not our disk's fault: a report that names a file twice must not end all other nodes' */
+	if (s->fd < 0 && errno == EEXIST)
+		return err_set(err, -EINVAL, "the agent at %s names the file '%s' twice", s->l->peer,
+			       s->f->spool_name);
 	if (s->fd < 0) {
 		s->local = -errno;
 		return err_errno(err, "cannot create '%s' beside the archive", s->f->name);

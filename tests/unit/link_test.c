@@ -393,6 +393,20 @@ static void wrong_bytes_twice_are_an_error(void **state)
 	fetch_clean(&f, &a);
 }
 
+static void a_file_named_twice_is_the_agents_fault(void **state)
+{
+	struct agent a = { 0 };
+	struct fetched f = { 0 };
+	struct err err = ERR_INIT;
+
+	fetch_prepare(&f, &a);
+	assert_int_equal(fetch(&a, &f, &err), 0);
+	assert_int_equal(fetch(&a, &f, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "twice"));
+	assert_whole(&f);
+	fetch_clean(&f, &a);
+}
+
 static void more_than_announced_is_refused(void **state)
 {
 	struct agent a = { 0 };
@@ -477,6 +491,7 @@ int main(void)
 		cmocka_unit_test(resumes_where_ranges_are_ignored),
 		cmocka_unit_test(wrong_bytes_are_fetched_again),
 		cmocka_unit_test(wrong_bytes_twice_are_an_error),
+		cmocka_unit_test(a_file_named_twice_is_the_agents_fault),
 		cmocka_unit_test(more_than_announced_is_refused),
 		cmocka_unit_test(gives_up_when_nothing_comes),
 		cmocka_unit_test(hostile_names_are_no_paths),

@@ -3,7 +3,8 @@
  * http_transfer.c - what curl calls while a request runs, and what its errors mean
  *
  * What a peer can make us hold: headers up to HEADERS_MAX bytes, a body up to the ceiling of
- * reply->body, and of a fetch that is refused FETCH_BODY_MAX bytes.
+ * reply->body, and of a fetch that is refused FETCH_BODY_MAX bytes. A fetch has no time-out as
+ * long as bytes come, so a refusal that does not end is broken off at REFUSAL_MAX.
  */
 #include "http_transfer.h"
 
@@ -14,6 +15,7 @@
 
 #define HEADERS_MAX (64u << 10)
 #define FETCH_BODY_MAX (64u << 10)
+#define REFUSAL_MAX (1u << 20)
 
 /* ---- callbacks ---- */
 
@@ -65,10 +67,14 @@ static int to_sink(struct http_transfer *t, long status, const char *p, size_t n
 }
 
 /* The words of an error need not be whole. */
-static int to_short_body(struct buf *body, const char *p, size_t n)
+static int to_short_body(struct http_transfer *t, const char *p, size_t n)
 {
+	struct buf *body = &t->reply->body;
 	size_t room = FETCH_BODY_MAX - body->len;
 
+	t->refusal_bytes += n;
+	if (t->refusal_bytes > REFUSAL_MAX)
+		return -EFBIG;
 	return buf_add(body, p, n < room ? n : room);
 }
 
@@ -83,7 +89,7 @@ size_t http_on_body(char *p, size_t size, size_t n, void *arg)
 	else if (status == 200 || status == 206)
 		t->rc = to_sink(t, status, p, n);
 	else
-		t->rc = to_short_body(&t->reply->body, p, n);
+		t->rc = to_short_body(t, p, n);
 	return t->rc < 0 ? CURL_WRITEFUNC_ERROR : n;
 }
 

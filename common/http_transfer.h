@@ -32,6 +32,7 @@ struct http_transfer {
 	void *arg;
 	volatile bool *cancel;
 	uint64_t from, skip;		/* skip: what a server without ranges sends too much */
+	size_t refusal_bytes;		/* of the body of an answer that is no file */
 	bool body_seen;
 	curl_off_t moved;		/* bytes at moved_ns, when something moved last */
 	int64_t moved_ns;

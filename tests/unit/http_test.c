@@ -392,6 +392,23 @@ static void test_fetch_refused(void **state)
 	http_free(h);
 }
 
+/* Bytes come and come, so no time-out would ever end it. */
+static void test_fetch_refused_without_end(void **state)
+{
+	cleanup_http_reply struct http_reply r = HTTP_REPLY_INIT;
+	struct sink s = { .got = BUF_INIT(0) };
+	struct err err = ERR_INIT;
+	struct fake f;
+	struct http *h;
+
+	fake_start_raw(&f, "HTTP/1.1 404 No\r\n\r\n", "and another thing: ");
+	h = open_http(&(struct http_endpoint){ .host = "127.0.0.1", .port = f.port });
+	assert_int_equal(http_fetch(h, "/file", 0, take_bytes, &s, NULL, &r, &err), -EFBIG);
+	assert_non_null(strstr(err.text, "is too large"));
+	http_free(h);
+	fake_stop(&f);
+}
+
 static void test_fetch_ended_by_sink(void **state)
 {
 	cleanup_http_reply struct http_reply r = HTTP_REPLY_INIT;
@@ -441,7 +458,9 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_permission), cmocka_unit_test(test_path_too_long),
 		cmocka_unit_test(test_bad_servers), cmocka_unit_test(test_fetch),
-		cmocka_unit_test(test_fetch_refused), cmocka_unit_test(test_fetch_ended_by_sink),
+		cmocka_unit_test(test_fetch_refused),
+		cmocka_unit_test(test_fetch_refused_without_end),
+		cmocka_unit_test(test_fetch_ended_by_sink),
 		cmocka_unit_test(test_fetch_stalls), cmocka_unit_test(test_fetch_cancelled),
 	};
 

@@ -87,6 +87,8 @@ static int write_out(struct segment *s, const void *p, size_t n, struct err *err
 	int r = util_write_full(s->fd, p, n);
 
 	if (r) {
+		/* a part may be there: the next try writes over it, or the file is not the digest's */
+		lseek(s->fd, (off_t)s->written, SEEK_SET);
 		errno = -r;
 		return err_errno(err, "cannot write %s into the spool", s->name);
 	}

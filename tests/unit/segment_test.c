@@ -7,6 +7,9 @@
 #include "judge.h"
 #include "../../agent/segment.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #define T0 1795444745120334551LL
 
 static struct world w;
@@ -283,6 +286,37 @@ static void test_quota(void **state)
 	unlinkat(folder, "6-000.pcapng", 0);
 }
 
+/* A write that the disk took half of is tried again at the end: the file is what was digested. */
+static void test_half_a_write(void **state)
+{
+	struct pcapng_packet p = packet(1400, T0);
+	struct rlimit before, half = { 100000, RLIM_INFINITY };
+	struct segment *s = open_segment("8-000.pcapng");
+	struct wire_file f;
+	char hex[DIGEST_HEX];
+	int fd;
+
+	signal(SIGXFSZ, SIG_IGN);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(segment_add(s, &p, 0, NULL), 0);
+	assert_return_code(getrlimit(RLIMIT_FSIZE, &before), errno);
+	half.rlim_max = before.rlim_max;
+	assert_return_code(setrlimit(RLIMIT_FSIZE, &half), errno);
+	assert_int_equal(segment_flush_aged(s, 0, NULL), -EFBIG);
+	assert_int_equal(hidden_size_of("8-000.pcapng"), 100000);
+	assert_return_code(setrlimit(RLIMIT_FSIZE, &before), errno);
+	assert_int_equal(commit(s, &f), 0);
+	segment_free(s);
+	assert_int_equal(f.packets, 100);
+	assert_int_equal(size_of("8-000.pcapng"), f.bytes);
+	fd = openat(folder, f.name, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(digest_fd(fd, hex), 0);
+	assert_string_equal(hex, f.sha256);
+	close(fd);
+	free(f.name);
+	unlinkat(folder, "8-000.pcapng", 0);
+}
+
 static int set_up(void **state)
 {
 	if (judge_setup(state))
@@ -308,6 +342,7 @@ int main(void)
 		cmocka_unit_test(test_salvage),
 		cmocka_unit_test(test_salvage_of_nothing),
 		cmocka_unit_test(test_quota),
+		cmocka_unit_test(test_half_a_write),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

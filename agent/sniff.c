@@ -41,6 +41,7 @@ struct sniff {
 	struct iface_list ifaces;	/* v[i] belongs to handles[i] */
 	struct handle *handles;
 	int64_t stop_ns;		/* later packets are passed over */
+	bool taken;			/* by hand_over, since it was last looked at */
 };
 
 struct program {
@@ -292,6 +293,7 @@ static int hand_over(struct sniff *s, struct handle *h, sniff_sink *sink, void *
 	h->shown = false;
 	if (p.ts_ns > s->stop_ns)
 		return 0;
+	s->taken = true;
 	r = sink(arg, &p);
 	h->received += r >= 0;
 	return r;
@@ -362,13 +364,17 @@ int sniff_round(struct sniff *s, int wake_fd, int timeout_ms, sniff_sink *sink, 
 
 int sniff_drain(struct sniff *s, int64_t stop_ns, sniff_sink *sink, void *arg, struct err *err)
 {
-	int64_t now = clock_mono_ns(), end = now + SNIFF_DRAIN_MS * NS_PER_MS;
+	int64_t now = clock_mono_ns(), end = now + SNIFF_DRAIN_MS * NS_PER_MS,
+		last = now + SNIFF_DRAIN_MAX_MS * NS_PER_MS;
 	int r = 0;
 
 	s->stop_ns = stop_ns;
-	for (; !r && now < end; now = clock_mono_ns()) {
-		int left = (int)((end - now) / NS_PER_MS) + 1;
+	s->taken = false;
+	/* a sink that waited for its disk leaves packets that the kernel handed over long ago */
+	for (; !r && (now < end || (s->taken && now < last)); now = clock_mono_ns()) {
+		int left = now < end ? (int)((end - now) / NS_PER_MS) + 1 : 0;
 
+		s->taken = false;
 		r = sniff_round(s, -1, left < SNIFF_RETIRE_MS ? left : SNIFF_RETIRE_MS, sink, arg,
 				err);
 	}

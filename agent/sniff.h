@@ -55,9 +55,11 @@ int sniff_round(struct sniff *s, int wake_fd, int timeout_ms, sniff_sink *sink, 
 		struct err *err);
 /*
  * Waits until the kernel has handed over all that came before stop_ns (wall clock) and gives it
- * to the sink; what came later is neither given nor counted. Takes at most SNIFF_DRAIN_MS.
+ * to the sink; what came later is neither given nor counted. Takes SNIFF_DRAIN_MS; with
+ * a sink that is slow until nothing is left, SNIFF_DRAIN_MAX_MS at most.
  */
 #define SNIFF_DRAIN_MS (2 * SNIFF_RETIRE_MS + 30)
+#define SNIFF_DRAIN_MAX_MS 5000
 int sniff_drain(struct sniff *s, int64_t stop_ns, sniff_sink *sink, void *arg, struct err *err);
 void sniff_counts(struct sniff *s, size_t interface, struct sniff_counts *out);
 

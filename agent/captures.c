@@ -10,7 +10,8 @@
  * the wall together, the tick watches a mark a little before it (QUOTA_MARK, FLOOR_MARK): there it
  * drops finished captures ahead of time, and when there are none left it ends the largest
  * target, one per second, while the others go on. At the floor nothing is dropped: others may have
- * filled the disk, and an unfetched capture is not the price for that.
+ * filled the disk, and an unfetched capture is not the price for that. Several that come for room
+ * at once do so one after another, under `room`: the first one's drop may be enough for all.
  */
 #include "captures.h"
 #include "log.h"
@@ -28,6 +29,7 @@ struct captures {
 	pthread_mutex_t lock;
 	struct capture *list[CAPTURES_KEPT_MAX];	/* by id */
 	size_t n;
+	pthread_mutex_t room;		/* held while a capture is dropped; taken before all others */
 	int64_t stopped_ns;		/* the tick's: when it ended a target last */
 };
 
@@ -38,6 +40,7 @@ struct captures *captures_new(const struct capture_env *env, int64_t keep_ms)
 	r->env = *env;
 	r->keep_ms = keep_ms;
 	pthread_mutex_init(&r->lock, NULL);
+	pthread_mutex_init(&r->room, NULL);
 	return r;
 }
 
@@ -48,6 +51,7 @@ void captures_free(struct captures *r)
 	for (size_t i = 0; i < r->n; i++)
 		capture_unref(r->list[i]);
 	pthread_mutex_destroy(&r->lock);
+	pthread_mutex_destroy(&r->room);
 	free(r);
 }
 
@@ -197,9 +201,8 @@ static struct capture *choose(struct captures *r,
 	return best;
 }
 
-bool captures_make_room(void *registry, int64_t n)
+static bool drop_one(struct captures *r)
 {
-	struct captures *r = registry;
 	struct capture *c = choose(r, rank_for_room);
 	struct err err = ERR_INIT;
 
@@ -210,6 +213,17 @@ bool captures_make_room(void *registry, int64_t n)
 		log_error("%s", err.text);
 	capture_unref(c);
 	return true;
+}
+
+bool captures_make_room(void *registry, int64_t n)
+{
+	struct captures *r = registry;
+	bool made;
+
+	pthread_mutex_lock(&r->room);
+	made = spool_pressure(r->env.spool, n) != -EDQUOT || drop_one(r);
+	pthread_mutex_unlock(&r->room);
+	return made;
 }
 
 static struct capture *find_largest(struct captures *r)
@@ -248,8 +262,10 @@ static void hold_quota(struct captures *r)
 	struct capture *c;
 	int pressure;
 
-	while ((pressure = pressure_at_mark(r)) == -EDQUOT && captures_make_room(r, 0))
+	pthread_mutex_lock(&r->room);
+	while ((pressure = pressure_at_mark(r)) == -EDQUOT && drop_one(r))
 		continue;
+	pthread_mutex_unlock(&r->room);
 	if (!pressure || now - r->stopped_ns < STOP_EVERY_MS * NS_PER_MS)
 		return;
 	c = find_largest(r);

@@ -42,7 +42,10 @@ struct captures_counts {
 };
 void captures_count(struct captures *r, struct captures_counts *out);
 
-/* The spool's: drops one finished capture, past keep first, then the oldest; false: none left. */
+/*
+ * The spool's: drops one finished capture, past keep first, then the oldest; false: none left.
+ * When n bytes fit by now, because another thread was here, nothing is dropped.
+ */
 bool captures_make_room(void *registry, int64_t n);
 /* Leases, deadlines, state files, and the quota: often. */
 void captures_tick(struct captures *r);

@@ -273,6 +273,11 @@ static void test_quota(void **state)
 		world_send(2000);
 		stop(old[i], WIRE_END_STOPPED);
 	}
+	/* who came for room that another made meanwhile costs nobody his capture */
+	assert_true(captures_make_room(w.captures, 1));
+	world_report(old[0], &r);
+	assert_null(r.dropped);
+	wire_report_release(&r);
 	a = world_arm(WORLD_ID, 1);
 	c = world_start(&w, &a);
 	for (int i = 0; i < 10; i++) {

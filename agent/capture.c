@@ -146,18 +146,38 @@ struct arming {
 	atomic_size_t next;
 };
 
+static bool is_given_up(struct capture *c)
+{
+	bool given_up;
+
+	pthread_mutex_lock(&c->lock);
+	given_up = c->early_end != WIRE_END_NONE;
+	pthread_mutex_unlock(&c->lock);
+	return given_up;
+}
+
+/*
+ * With an engine that hangs each target costs a time-out: when the capture was ended meanwhile,
+ * the rest is not asked for any more.
+ */
 static void *open_targets(void *arg)
 {
 	struct arming *a = arg;
 	struct engine *e = NULL;
-	struct err why = ERR_INIT;
+	struct err why = ERR_INIT, ended = ERR_INIT;
 	bool asked = false;
+
+	err_set(&ended, -ECANCELED, "the capture was ended while it was being armed");
 
 	for (;;) {
 		size_t i = atomic_fetch_add(&a->next, 1);
 
 		if (i >= a->c->n_targets)
 			break;
+		if (is_given_up(a->c)) {
+			target_open(a->c->targets[i], NULL, &ended);
+			continue;
+		}
 		if (!asked && local_needs_engine(a->c->arm.targets[i].kind)) {
 			engine_open(&e, a->c->env.node->engine, &why);
 			asked = true;
@@ -198,20 +218,23 @@ void capture_arm(struct capture *c)
 	pthread_t writer;
 	bool threaded = !pthread_create(&writer, NULL, write_request, c);
 	enum wire_end early;
+	int64_t armed_ns;
 
 	open_all(c);
+	armed_ns = clock_wall_ns();
+	/* before anybody is let go who waits to remove the capture's directory */
+	if (threaded)
+		pthread_join(writer, NULL);
+	else
+		write_request(c);
 	pthread_mutex_lock(&c->lock);
-	c->report.armed_ns = clock_wall_ns();
+	c->report.armed_ns = armed_ns;
 	early = c->early_end;
 	c->arming = false;
 	c->dirty = true;
 	capture_settle(c);
 	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
-	if (threaded)
-		pthread_join(writer, NULL);
-	else
-		write_request(c);
 	atomic_fetch_add(&c->env.metrics->captures, 1);
 	if (early)
 		capture_stop(c, early, NULL);

@@ -58,8 +58,9 @@ static int list(struct engine *e, json_t **out, struct err *err)
 {
 	cleanup_free char *filters = engine_filters("label", "swarmcap=1", NULL);
 	cleanup_free char *path = xasprintf("/secrets?%s", filters);
+	int r = engine_get(e, path, out, err);
 
-	return engine_get(e, path, out, err);
+	return r > 0 ? -EIO : r;
 }
 
 /* The id of the secret of this name, borrowed from the list; NULL. */
@@ -155,7 +156,7 @@ int secrets_sweep(struct engine *e, const struct secrets *keep, struct err *err)
 			continue;
 		r = engine_send(e, "DELETE", path, NULL, NULL, err);
 		if (r != 0 && r != ENGINE_E_NOT_FOUND)
-			return r;
+			return r > 0 ? -EIO : r;
 		err_reset(err);
 	}
 	return 0;

@@ -123,15 +123,24 @@ static enum exit_status make_plan(struct fetch *f, struct err *err)
 	return EXIT_OK;
 }
 
-/* A name of our own needs the selectors, which only the nodes know; so -o is looked at before. */
 static enum exit_status open_output(struct fetch *f, const char *output, struct err *err)
 {
-	int rc;
+	int rc = bundle_open(&f->bundle, output, f->all.request->force, err);
 
-	if (f->bundle)
-		return EXIT_OK;
-	rc = bundle_open(&f->bundle, output, f->all.request->force, err);
 	return rc == -EEXIST || rc == -EINVAL ? EXIT_USAGE : rc < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+/*
+ * A name of our own needs the selectors, which only the nodes know; so -o is looked at before. It
+ * is not held meanwhile: until the signals are ours, ^C would leave the staging folder behind.
+ */
+static enum exit_status check_output(struct fetch *f, const char *output, struct err *err)
+{
+	enum exit_status status = output ? open_output(f, output, err) : EXIT_OK;
+
+	bundle_free(f->bundle);
+	f->bundle = NULL;
+	return status;
 }
 
 static enum exit_status attach_those(struct fetch *f, struct err *err)
@@ -157,12 +166,13 @@ static enum exit_status fetch(struct fetch *f, struct request *r, struct err *er
 	cleanup_free char *name = NULL;
 	enum exit_status status;
 
-	if ((r->output && (status = open_output(f, r->output, err))) ||
-	    (status = attach_open(&f->all, r, err)) || (status = await_end(f, err)) ||
-	    (status = make_plan(f, err)))
+	if ((status = check_output(f, r->output, err)) ||
+	    (status = attach_open(&f->all, r, err)) ||
+	    (status = await_end(f, err)) || (status = make_plan(f, err)))
 		return status;
 	name = bundle_default_name(f->made.selectors, f->made.n_selectors, f->plan.id);
-	if ((status = open_output(f, name, err)) || (status = attach_those(f, err)))
+	if ((status = open_output(f, r->output ? r->output : name, err)) ||
+	    (status = attach_those(f, err)))
 		return status;
 
 	f->made.json = r->json;

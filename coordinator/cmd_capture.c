@@ -167,7 +167,8 @@ static enum exit_status arm(struct capture *c, struct err *err)
 		if (c->interrupted) {
 			fleet_abandon(c->fleet);
 			err_set(err, -EINTR,
-				"interrupted before the capture began");
+				"interrupted before the capture began; what was armed ends within "
+				"a minute, drop it with: swarmcap rm %s", c->plan.id);
 			return EXIT_FAILED;
 		}
 		c->interrupted = true;

@@ -27,7 +27,7 @@
 struct engine {
 	struct http *http;
 	char *host;
-	char version[16], swarm[32];
+	char version[16];
 };
 
 /* ---- where it is ---- */
@@ -211,7 +211,6 @@ static int ping(struct engine *e, struct err *err)
 	if (rc < 0)
 		return ping_failed(e, rc, &why, err);
 
-	memcpy(e->swarm, reply.swarm, sizeof(e->swarm));
 	return negotiate(e, reply.api_version, err);
 }
 
@@ -247,11 +246,6 @@ void engine_close(struct engine *e)
 	http_free(e->http);
 	free(e->host);
 	free(e);
-}
-
-const char *engine_swarm_state(const struct engine *e)
-{
-	return e->swarm;
 }
 
 const char *engine_version(const struct engine *e)

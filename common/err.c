@@ -15,17 +15,25 @@ static void append(struct err *err, const char *fmt, va_list ap)
 	vsnprintf(err->text + len, sizeof(err->text) - len, fmt, ap);
 }
 
+/* False: there is one already, or nobody wants to know. */
+PRINTF(3, 0)
+static bool set(struct err *err, int code, const char *fmt, va_list ap)
+{
+	if (!err || err->code)
+		return false;
+
+	err->code = code;
+	err->text[0] = '\0';
+	append(err, fmt, ap);
+	return true;
+}
+
 int err_set(struct err *err, int code, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!err || err->code)
-		return code;
-
-	err->code = code;
-	err->text[0] = '\0';
 	va_start(ap, fmt);
-	append(err, fmt, ap);
+	set(err, code, fmt, ap);
 	va_end(ap);
 	return code;
 }
@@ -34,17 +42,14 @@ int err_errno(struct err *err, const char *fmt, ...)
 {
 	int code = errno ? -errno : -EIO;
 	char reason[128];
+	bool fresh;
 	va_list ap;
 
-	if (!err || err->code)
-		return code;
-
-	err->code = code;
-	err->text[0] = '\0';
 	va_start(ap, fmt);
-	append(err, fmt, ap);
+	fresh = set(err, code, fmt, ap);
 	va_end(ap);
-	err_add(err, ": %s", strerror_r(-code, reason, sizeof(reason)));
+	if (fresh)
+		err_add(err, ": %s", strerror_r(-code, reason, sizeof(reason)));
 	return code;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * units.c - numbers, durations, sizes and times as people write them
+ * units.c - numbers, durations and sizes as people write them; times as they read them
  */
 #include "units.h"
 
@@ -91,83 +91,6 @@ int units_parse_duration(const char *s, int64_t *ms_out)
 int units_parse_size(const char *s, uint64_t *bytes_out)
 {
 	return parse_unit(s, sizes, INT64_MAX, bytes_out);
-}
-
-/* n digits as a number; moves *s; -1 when they are not all digits. */
-static int take_digits(const char **s, int n)
-{
-	int value = 0;
-
-	for (; n > 0; n--, (*s)++) {
-		if (**s < '0' || **s > '9')
-			return -1;
-		value = value * 10 + (**s - '0');
-	}
-	return value;
-}
-
-/* "YYYY-MM-DDThh:mm:ss" with each field as it is written; *s moves behind it. */
-static bool take_stamp(const char **s, struct tm *tm)
-{
-	static const struct { char before; int digits; } form[] = {
-		{ 0, 4 }, { '-', 2 }, { '-', 2 }, { 'T', 2 }, { ':', 2 }, { ':', 2 },
-	};
-	int v[ARRAY_SIZE(form)];
-
-	for (size_t i = 0; i < ARRAY_SIZE(form); i++) {
-		if (form[i].before && *(*s)++ != form[i].before)
-			return false;
-		v[i] = take_digits(s, form[i].digits);
-		if (v[i] < 0)
-			return false;
-	}
-
-	*tm = (struct tm){ .tm_year = v[0] - 1900, .tm_mon = v[1] - 1, .tm_mday = v[2],
-			   .tm_hour = v[3], .tm_min = v[4], .tm_sec = v[5] };
-	return true;
-}
-
-/* ".5" is 500000000; at most nine digits; nothing at all is 0, "." is wrong. */
-static int take_fraction(const char **s)
-{
-	int ns = 0, digits = 0;
-
-	if (**s != '.')
-		return 0;
-	for ((*s)++; digits < 9 && **s >= '0' && **s <= '9'; digits++)
-		ns = ns * 10 + (*(*s)++ - '0');
-	if (digits == 0)
-		return -1;
-	for (; digits < 9; digits++)
-		ns *= 10;
-	return ns;
-}
-
-int units_parse_time(const char *s, int64_t *ns_out)
-{
-	struct tm tm, same;
-	int64_t ns;
-	int fraction;
-	time_t t;
-
-	if (!s || !take_stamp(&s, &tm))
-		return -EINVAL;
-	fraction = take_fraction(&s);
-	if (fraction < 0 || strcmp(s, "Z") != 0)
-		return -EINVAL;
-
-	/* timegm makes 2 March of 30 February: a date that comes back changed is none */
-	same = tm;
-	t = timegm(&same);
-	if (same.tm_mon != tm.tm_mon || same.tm_mday != tm.tm_mday || same.tm_hour != tm.tm_hour ||
-	    same.tm_min != tm.tm_min || same.tm_sec != tm.tm_sec)
-		return -EINVAL;
-	if (__builtin_mul_overflow((int64_t)t, NS_PER_S, &ns) ||
-	    __builtin_add_overflow(ns, fraction, &ns))
-		return -ERANGE;
-
-	*ns_out = ns;
-	return 0;
 }
 
 /* The second and what is left over; the rest counts forward before 1970 too. */

@@ -34,8 +34,6 @@ struct engine;
  */
 int engine_open(struct engine **out, const char *host, struct err *err);
 void engine_close(struct engine *e);
-/* "inactive", "pending", "active/worker", "active/manager", ... as /_ping said; "" unknown. */
-const char *engine_swarm_state(const struct engine *e);
 const char *engine_version(const struct engine *e);	/* of the API, "1.41" */
 const char *engine_host(const struct engine *e);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * units.h - numbers, durations, sizes and times as people write them
+ * units.h - numbers, durations and sizes as people write them; times as they read them
  *
  * Durations: 30s 5m 1h 500ms (a bare number is refused). Sizes: 64k 100M 2G, powers of
  * 1024, a bare number is bytes. Times: RFC 3339 UTC with nanoseconds.
@@ -17,7 +17,6 @@
 int units_parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 int units_parse_duration(const char *s, int64_t *ms_out);
 int units_parse_size(const char *s, uint64_t *bytes_out);
-int units_parse_time(const char *s, int64_t *ns_out);
 
 /* Into out[UNITS_TIME_MAX]; return out. "2026-11-23T14:39:05.120334551Z" */
 char *units_format_time(int64_t ns, char *out);

@@ -41,3 +41,11 @@ teardown_file() { lab_down; }
 	[ "$(wc -l <<<"$shown")" -gt 15 ]
 	diff <(echo "$shown") <(echo "$written")
 }
+
+@test "the agent's --help and its man page name the same options" {
+	local shown written
+	shown=$("$BUILD/swarmcap-agent" --help | grep -E '^  -' | sed -E 's/   .*//' | grep -oE -- '--[a-z-]+' | sort -u)
+	written=$(grep -E '^\.It Fl ' "$top/docs/swarmcap-agent.8" | grep -oE 'Fl Fl [a-z-]+' | sed 's/Fl Fl /--/' | sort -u)
+	[ "$(wc -l <<<"$shown")" -gt 12 ]
+	diff <(echo "$shown") <(echo "$written")
+}

@@ -16,6 +16,7 @@
 
 #define PAUSE_MS 500		/* before a transfer that broke goes on */
 #define PAUSE_STEP_MS 50
+#define RESUMES_MAX 20		/* of one file: progress buys tries, not without end */
 
 struct fetch {
 	const struct link_file *f;
@@ -114,7 +115,7 @@ static int transfer_all(struct fetch *s, struct err *err)
 	struct err last;
 	int rc, failed = 0;
 
-	for (;;) {
+	for (int resumes = 0;; resumes++) {
 		int64_t before = s->at;
 
 		last = (struct err)ERR_INIT;
@@ -122,7 +123,7 @@ static int transfer_all(struct fetch *s, struct err *err)
 		if (rc == 0)
 			return 0;
 		failed = s->at > before ? 1 : failed + 1;
-		if (is_final(s, rc) || failed >= s->f->tries)
+		if (is_final(s, rc) || failed >= s->f->tries || resumes >= RESUMES_MAX)
 			break;
 		wait_a_little(s);
 	}

@@ -68,11 +68,11 @@ static json_t *address_json(const struct cluster_task *t)
 	return list;
 }
 
-/* "agent", or why there is no way: the node is not up, the task does not run. */
+/* "agent"; NULL: none is deployed, the node is not up, or the task does not run. */
 static const char *route(const struct cluster *c, const struct cluster_task *t,
 			 const struct cluster_node *n)
 {
-	if (!cluster_task_runs(c, t) || !n || strcmp(n->state, "ready"))
+	if (!c->agent_port || !cluster_task_runs(c, t) || !n || strcmp(n->state, "ready"))
 		return NULL;
 	return "agent";
 }

@@ -163,7 +163,29 @@ const char *agents_absence(const struct cluster_node *n)
 	return NULL;
 }
 
-int agents_check_idle(const struct cluster *c, const struct creds *creds, uint16_t port,
+/* Of a node where no agent is due nobody expects an answer: it is told as not reached. */
+static int check_answers(const struct agents *a, struct err *err)
+{
+	cleanup_buf struct buf b = BUF_INIT(ERR_TEXT_MAX / 2);
+	bool cut = false;
+
+	for (size_t i = 0; i < a->n; i++) {
+		const struct agent *one = &a->items[i];
+
+		if (one->ask && !one->answers && !agents_absence(one->node) &&
+		    buf_addf(&b, "%s%s: %s", b.len ? "; " : "", one->node->name,
+			     one->err.text) < 0)
+			cut = true;
+	}
+	if (b.len == 0 && !cut)
+		return 0;
+	return err_set(err, -EHOSTUNREACH,
+		       "cannot tell whether captures lie on nodes that do not answer (%s%s): "
+		       "`swarmcap doctor` may tell why; or --force", b.len ? b.data : "",
+		       cut ? "; ..." : "");
+}
+
+int agents_check_idle(const struct cluster *c, const struct creds *creds, uint16_t port, bool all,
 		      struct err *err)
 {
 	const struct agents_how how = { .creds = creds, .port = port, .list = true };
@@ -181,7 +203,7 @@ int agents_check_idle(const struct cluster *c, const struct creds *creds, uint16
 						a.items[i].node->name, a.items[i].busy) < 0)
 			cut = true;
 	if (b.len == 0 && !cut)
-		return 0;
+		return all ? check_answers(&a, err) : 0;
 	return err_set(err, -EBUSY,
 		       "captures run or were not fetched yet (%s%s): `swarmcap fetch ID` or "
 		       "`swarmcap rm ID` first, or --force", b.data, cut ? "; ..." : "");

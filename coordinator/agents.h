@@ -51,9 +51,10 @@ void agents_release(struct agents *a);
 const char *agents_absence(const struct cluster_node *n);
 /*
  * Asks all agents for captures that a restart would end or that nobody fetched. 0, or -EBUSY
- * with err naming nodes and ids. A node that does not answer has nothing to say in this.
+ * with err naming nodes and ids. A node that does not answer has nothing to say in this, unless
+ * all that should run an agent have to: then -EHOSTUNREACH, with err naming those that do not.
  */
-int agents_check_idle(const struct cluster *c, const struct creds *creds, uint16_t port,
+int agents_check_idle(const struct cluster *c, const struct creds *creds, uint16_t port, bool all,
 		      struct err *err);
 
 #endif

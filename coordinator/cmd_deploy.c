@@ -122,7 +122,7 @@ static int check_idle(const struct deploy *d, const struct creds *has, struct er
 {
 	if (d->request->force)
 		return 0;
-	return agents_check_idle(&d->cluster, has, d->now.port, err);
+	return agents_check_idle(&d->cluster, has, d->now.port, false, err);
 }
 
 static int begin_rotation(struct deploy *d, struct err *err)

@@ -64,7 +64,7 @@ static int check_idle(struct undeploy *u, struct err *err)
 			       "the agents belong to another CA (%.16s...) than the credentials in "
 			       "'%s' (%.16s...): name theirs with --credentials, or --force",
 			       u->now.ca, u->dir, u->creds.ca_fingerprint);
-	return agents_check_idle(&u->cluster, &u->creds, u->now.port, err);
+	return agents_check_idle(&u->cluster, &u->creds, u->now.port, true, err);
 }
 
 /* ---- tasks that outlive their service */

@@ -71,6 +71,9 @@ static enum exit_status look_at_cluster(struct capture *c, struct err *err)
 		return EXIT_NOTHING;
 	if (rc < 0)
 		return rc == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	progress_say(&c->progress, LOG_DEBUG, "the engine at %s speaks API %s; Swarm %s, manager %s",
+		     engine_host(c->engine), engine_version(c->engine), c->cluster.id,
+		     c->cluster.self_name);
 	return EXIT_OK;
 }
 

@@ -65,6 +65,7 @@ enum fleet_event_kind {
 	FLEET_NODE_SILENT,		/* no answer for a while; text: why */
 	FLEET_NODE_BACK,		/* it answers again */
 	FLEET_NODE_GONE,		/* given up; text: why */
+	FLEET_NODE_NOTE,		/* text: a step that went well, for -v */
 	FLEET_TARGET_FAILED,		/* never captured; text: why */
 	FLEET_TARGET_ENDED,		/* text: the end's reason */
 };

@@ -26,6 +26,7 @@
 
 #define ARM_MS 8000
 #define CALL_MS 5000
+#define DROP_MS 1500		/* of a node that did not answer at arm: nobody waits long for it */
 #define STOP_MS 10000
 #define POLL_NS NS_PER_S
 #define RENEW_NS (10 * NS_PER_S)
@@ -65,6 +66,19 @@ static const char *arm_loss(int rc)
 static bool cancelled(const struct fleet_talk *t)
 {
 	return __atomic_load_n(&t->fleet->cancel, __ATOMIC_RELAXED);
+}
+
+/* What went well is talk for -v. */
+static void note(struct fleet_talk *t, const char *fmt, ...) PRINTF(2, 3);
+static void note(struct fleet_talk *t, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fleet_tell(t, FLEET_NODE_NOTE, NULL, text);
 }
 
 /* ---- arm ---- */
@@ -146,14 +160,18 @@ static void probe_clock(struct fleet_talk *t)
 	struct link_clock clock = { 0 };
 
 	link_set_timeout(t->link, CALL_MS);
-	if (link_clock(t->link, PROBES, &clock, NULL) == 0 || clock.probes)
-		fleet_set_clock(t, &clock);
+	if (link_clock(t->link, PROBES, &clock, NULL) != 0 && !clock.probes)
+		return;
+	fleet_set_clock(t, &clock);
+	note(t, "clock %+.3f ms, known to %.3f ms", (double)clock.offset_ns / NS_PER_MS,
+	     (double)clock.error_ns / NS_PER_MS);
 }
 
 /* True: there is something to run, stop or fetch. */
 static bool begin(struct fleet_talk *t)
 {
 	struct err err = ERR_INIT;
+	int64_t since = clock_mono_ns();
 	int rc = t->fleet->job.request ? arm(t, &err) : attach(t, &err);
 
 	if (rc == -ENODATA) {
@@ -165,11 +183,14 @@ static bool begin(struct fleet_talk *t)
 		fleet_tell(t, FLEET_NODE_FAILED, NULL, err.text);
 		fleet_set_stage(t, FLEET_LOST);
 		if (rc == -ETIMEDOUT && t->fleet->job.request) {
-			link_set_timeout(t->link, CALL_MS);
+			link_set_timeout(t->link, DROP_MS);
 			link_remove(t->link, t->fleet->job.plan->id, NULL);
 		}
 		return false;
 	}
+	note(t, "armed after %lld ms, by agent %s at %s",
+	     (long long)((clock_mono_ns() - since) / NS_PER_MS),
+	     t->node->version ? t->node->version : "?", t->node->plan->address);
 	/* the others need not wait for our look at the clock */
 	fleet_set_stage(t, FLEET_ARMED);
 	probe_clock(t);
@@ -334,6 +355,7 @@ static int fetch_one(struct fleet_talk *t, const struct wire_file *file, char **
 	int rc = link_fetch(t->link, &want, &local, &err);
 
 	if (rc == 0) {
+		note(t, "fetched %s, %lld bytes", file->name, (long long)file->bytes);
 		*out = take_ptr(&name);
 		return 0;
 	}

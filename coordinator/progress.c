@@ -114,10 +114,15 @@ static const struct {
 static void show_event(struct progress *p, const struct fleet_event *e)
 {
 	bool ended = e->kind == FLEET_TARGET_ENDED;
-	json_t *event = json_pack("{s:s, s:o, s:s, s:o}", "event", e->target ? "target" : "node",
-				  "node", jx_text(e->node), "state", kinds[e->kind].state,
-				  ended ? "end" : "error", jx_text(e->text));
+	json_t *event;
 
+	if (e->kind == FLEET_NODE_NOTE) {
+		progress_say(p, LOG_DEBUG, "%s: %s", e->node, e->text);
+		return;
+	}
+	event = json_pack("{s:s, s:o, s:s, s:o}", "event", e->target ? "target" : "node", "node",
+			  jx_text(e->node), "state", kinds[e->kind].state, ended ? "end" : "error",
+			  jx_text(e->text));
 	if (e->target)
 		json_object_set_new(event, "target", jx_text(e->target));
 	progress_say(p, kinds[e->kind].level, "%s%s%s %s%s%s", e->target ? e->target : "",

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define REPORTS_MAX 8
+/* names_file() sees to a leading dot */
+#define KEY_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -39,9 +41,7 @@ static void check_node(const struct plan_node *n)
 {
 	expect(*n->id && *n->file_host && !strchr(n->file_host, '/'));
 	for (const struct target *t = n->targets; t < n->targets + n->n_targets; t++) {
-		cleanup_free char *clean = names_clean(t->key, 128);
-
-		expect(strcmp(clean, t->key) == 0);
+		expect(*t->key && !t->key[strspn(t->key, KEY_CHARS)]);
 		expect(t->slot >= 0 && strcmp(t->node_id, n->id) == 0);
 	}
 }

@@ -106,7 +106,7 @@ staged() { [ -n "$(find "$SHARE/.$1.tar.partial-"* -type f)" ]; }
 			"$(capinfos -TrcM "$f" 2>/dev/null | awk '{ print $NF }')" ]
 		run -0 --separate-stderr tshark -r "$f" -Y _ws.malformed
 		[ -z "$output" ]
-		! grep -qiE 'cut short|damaged|corrupt|error' <<<"$stderr"
+		run -1 grep -iE 'cut short|damaged|corrupt|error' <<<"$stderr"
 		run -0 tcpdump -r "$f" -c 5
 	done
 }
@@ -148,10 +148,11 @@ staged() { [ -n "$(find "$SHARE/.$1.tar.partial-"* -type f)" ]; }
 		sort -u | grep -qE "^eth0	web\.2\.[a-z0-9]{6}@$(node_of web.2) eth0 \(app 10\."
 	[ "$(manifest '[.targets[].dropped_kernel, .targets[].dropped_agent] | add')" -eq 0 ]
 	[ "$(manifest '.targets[] | select(.received < .packets) | .task')" = "" ]
-	capinfos "$(file_of web.2)" | grep -q 'Packet size limit\|Capture application:.*swarmcap'
+	capinfos "$(file_of web.2)" | grep -q '^Capture application: swarmcap 0\.'
+	capinfos "$(file_of web.2)" | grep -q "^Capture oper-sys:.*$(uname -r), host $(node_of web.2)\$"
 	[ "$(manifest '.nodes | map(select(.clock_error_ns > 0 and .clock_error_ns < 100000000
 		and (.clock_offset_ns | fabs) <= .clock_error_ns + 1000000)) | length')" -eq 3 ]
-	[ "$(manifest '.window.arm_spread_ns >= 0 and .window.arm_spread_ns < 2000000000')" = true ]
+	[ "$(manifest '.window.arm_spread_ns >= 0 and .window.arm_spread_ns < 1000000000')" = true ]
 	[ "$(manifest '[.nodes[].route] | unique | join(" ")')" = agent ]
 }
 
@@ -238,6 +239,8 @@ staged() { [ -n "$(find "$SHARE/.$1.tar.partial-"* -type f)" ]; }
 }
 
 @test "--dry-run tells who would capture what, and nobody captures" {
+	# no node can be contacted without credentials
+	run -0 swarmcap --credentials /none capture web --dry-run
 	local file task
 	run -0 --separate-stderr swarmcap capture web client --dry-run
 	for task in $(placed web | cut -d' ' -f1); do grep -q "${task%.*}" <<<"$output"; done
@@ -282,6 +285,67 @@ staged() { [ -n "$(find "$SHARE/.$1.tar.partial-"* -type f)" ]; }
 	run -0 run_on node1 sh -c "mkdir -p /root/w && cd /root/w && $BUILD/swarmcap capture web client -d 200ms"
 	run -0 run_on node1 ls /root/w
 	[[ "$output" =~ ^web\+1-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}\.tar\.zst$ ]]
+}
+
+@test "-i captures one interface, -s keeps the beginning of each packet" {
+	run -0 swarmcap capture web -i eth0 -s 64 -d 500ms -o "$SHARE/eth0.tar"
+	unpack "$SHARE/eth0.tar"
+	[ "$(manifest '[.targets[].interfaces[].name] | unique | join(" ")')" = eth0 ]
+	[ "$(manifest '.capture.snaplen')" -eq 64 ]
+	[ "$(manifest '.targets[] | select(.truncated == 0) | .task')" = "" ]
+	run -0 --separate-stderr tshark -r "$(file_of web.1)" -T fields -e frame.cap_len -e frame.len
+	[ "$(awk '$1 > 64' <<<"$output" | wc -l)" -eq 0 ]
+	[ "$(awk '$2 > $1' <<<"$output" | wc -l)" -eq "$(manifest '.targets[] | select(.task == "web.1") | .truncated')" ]
+	run -1 swarmcap capture web -i nosuch -d 500ms -o "$SHARE/nosuch.tar"
+	[[ "$output" == *"no interface nosuch"* ]]
+	[ ! -e "$SHARE/nosuch.tar" ]
+}
+
+@test "ls shows the tasks with node, state, address and route; as JSON, too" {
+	run -0 --separate-stderr swarmcap ls web
+	[ "$(awk 'NR == 1 { print $1, $2, $3, $4, $5, $6 }' <<<"$output")" = "SERVICE TASK NODE STATE ADDRESSES ROUTE" ]
+	[ "$(awk '$1 == "web" && $4 == "running" && $NF == "agent"' <<<"$output" | wc -l)" -eq 6 ]
+	while read -r task node _; do
+		grep -qE "^web +${task%.*}\.[a-z0-9]{6} +$node " <<<"$output"
+	done < <(placed web)
+	run -0 --separate-stderr swarmcap ls web --json
+	[ "$(jq -r .service <<<"$output" | uniq -c | xargs)" = "6 web" ]
+	run -4 swarmcap ls nosuch
+}
+
+@test "-v tells how the nodes were reached; without it there is no such talk" {
+	run -0 --separate-stderr swarmcap -v capture web -d 100ms -o "$SHARE/v.tar"
+	for n in node1 node2 node3; do
+		grep -qE "^swarmcap: $n: armed after [0-9]+ ms" <<<"$stderr"
+		grep -qE "^swarmcap: $n: clock [+-][0-9.]+ ms, known to [0-9.]+ ms" <<<"$stderr"
+	done
+	run -0 --separate-stderr swarmcap capture web -d 100ms -o "$SHARE/q.tar"
+	run -1 grep -E 'armed after|clock' <<<"$stderr"
+}
+
+@test "on a terminal a line tells the progress; in a pipe there is none" {
+	run -0 run_on node1 script -qec "'$BUILD/swarmcap' capture web -d 2500ms -o '$SHARE/tty.tar'" /dev/null
+	grep -q $'\r.*packets' <<<"$output"
+	run -0 --separate-stderr swarmcap capture web -d 1500ms -o "$SHARE/pipe.tar"
+	run -1 grep $'\r' <<<"$stderr"
+}
+
+@test "SIGTERM ends and gathers as ^C does" {
+	start term swarmcap capture web -o "$SHARE/term.tar"
+	armed term
+	stop term 0 TERM
+	unpack "$SHARE/term.tar"
+	[ "$(manifest '[.targets[].end] | unique | join(" ")')" = stopped ]
+}
+
+@test "--json: the events of a capture, and their fields" {
+	run -0 --separate-stderr swarmcap capture web --json -d 300ms -o "$SHARE/events.tar"
+	[ "$(jq -r 'select(.event != "progress") | .event' <<<"$output" | xargs)" = "plan armed stopped archive" ]
+	jq -es 'map(select(.event == "plan"))[0] | .targets == 6 and .nodes == 3 and .missing == 0' <<<"$output"
+	jq -es 'map(select(.event == "armed"))[0] | .targets == 6 and .of == 6 and .nodes == 3' <<<"$output"
+	jq -es 'map(select(.event == "stopped"))[0] | .reason == "duration"' <<<"$output"
+	jq -es 'map(select(.event == "archive"))[0] | .targets == 6 and .missing == 0 and .exit == 0' <<<"$output"
+	[ "$(jq -r .id <<<"$output" | sort -u | wc -l)" -eq 1 ]
 }
 
 @test "a filter with a host's name is resolved by the coordinator, once" {

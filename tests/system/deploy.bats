@@ -112,6 +112,24 @@ refused() {
 	[ "$(agents | wc -l)" = 3 ]
 }
 
+agent_pid() { docker_on "$1" inspect -f '{{.State.Pid}}' "$(docker_on "$1" ps -q | head -1)"; }
+healthy() { [ "$(docker_on "$1" inspect -f '{{.State.Health.Status}}' "$(docker_on "$1" ps -q | head -1)")" = healthy ]; }
+
+@test "Docker finds each agent healthy" {
+	for n in node1 node2 node3; do wait_for 20 healthy $n; done
+}
+
+@test "undeploy refuses while an agent does not answer: nobody knows what lies there" {
+	local pid
+	pid=$(agent_pid node2)
+	run_on node2 kill -STOP "$pid"
+	run swarmcap undeploy
+	run_on node2 kill -CONT "$pid"
+	[ "$status" -eq 1 ]
+	[[ $output == *'cannot tell whether captures lie'*node2* && $output == *--force* ]]
+	[ "$(agents | wc -l)" = 3 ]
+}
+
 @test "credentials are the deployer's alone" {
 	run -0 run_on node1 sh -c 'cd /root/.config/swarmcap/* && stat -c "%a %n" . *'
 	[ "$output" = "700 .
@@ -126,9 +144,8 @@ refused() {
 	[ "$(grep -cE '^swarmcap-(ca|cert|key)-[0-9a-f]{8}$' "$BATS_TEST_TMPDIR/secrets")" = 3 ]
 	[ "$(grep -cx 1 "$BATS_TEST_TMPDIR/secrets")" = 3 ]
 	# nor do the CA's key and the client's ever leave the directory
-	run -0 docker_on node2 exec "$(docker_on node2 ps -q | head -1)" /usr/bin/swarmcap-agent --version
-	run docker_on node2 exec "$(docker_on node2 ps -q | head -1)" /usr/bin/ls
-	[ "$status" -ne 0 ]
+	run -0 run_on node2 ls "/proc/$(agent_pid node2)/root/run/secrets"
+	[ "$(xargs <<<"$output")" = "agent-key.pem agent.pem ca.pem" ]
 }
 
 @test "the agent has two capabilities, a read-only root, and listens on one address" {

@@ -96,7 +96,7 @@ reaches() { run_on "$1" curl -s -o /dev/null -m 1 "http://$(lab address "$2"):23
 	lab kill node3
 	run -1 run_on node3 true
 	run -0 ps -eo args=
-	! grep -q "lab boot node3$" <<<"$(grep "$LAB_DIR" <<<"$output")"
+	run -1 grep "lab boot node3$" <<<"$(grep "$LAB_DIR" <<<"$output")"
 	lab start node3
 	[ "$(run_on node3 cat /root/kept)" = kept ]
 	wait_for 20 ready node1 3

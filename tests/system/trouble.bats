@@ -241,7 +241,7 @@ missing_on() {
 	other_answers() { swarmcap doctor 2>&1 | grep node3 | grep -q "${version%.*}.9"; }
 	wait_for 20 other_answers
 	run -3 swarmcap doctor
-	run swarmcap capture web -d 300ms -o "$SHARE/other-version.tar"
+	run -0 swarmcap capture web -d 300ms -o "$SHARE/other-version.tar"
 	unpack "$SHARE/other-version.tar"
 	[ "$(manifest '.nodes[] | select(.name == "node3") | .version')" = "${version%.*}.9" ]
 	lab image --node node3 "$BUILD/image.tar"
@@ -260,11 +260,11 @@ missing_on() {
 	wait_for 20 renamed
 	wait_for 20 agents_answer
 	wait_for 20 all_run
-	run swarmcap capture client -d 300ms -v -o "$SHARE/hostile.tar"
+	run -0 swarmcap capture client -d 300ms -v -o "$SHARE/hostile.tar"
 	[[ "$output" != *$'\033'* ]]
-	run swarmcap ls
+	run -0 swarmcap ls
 	[[ "$output" != *$'\033'* ]]
-	run swarmcap doctor
+	run -0 swarmcap doctor
 	[[ "$output" != *$'\033'* ]]
 	run -0 --separate-stderr swarmcap capture client --dry-run --json
 	[[ "$output" != *$'\033'* ]]
@@ -303,9 +303,10 @@ missing_on() {
 
 @test "a node that is down from the start: its tasks are missing or elsewhere, the rest is captured" {
 	wait_for 30 node_is node3 down
-	run swarmcap capture client -d 300ms -o "$SHARE/gone.tar"
+	run -3 swarmcap capture client -d 300ms -o "$SHARE/gone.tar"
 	unpack "$SHARE/gone.tar"
 	[ "$(manifest '.targets | length')" -eq 2 ]
+	[ "$(manifest '.missing[] | .node + " " + .reason')" = "node3 node-down" ]
 	lab start node3
 	wait_for 30 node_is node3 ready
 	wait_for 30 agents_answer

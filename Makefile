@@ -20,7 +20,7 @@ SAN ?=
 B ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 comma := ,
 
-PKGS := libcurl libmicrohttpd libpcap libarchive jansson gnutls
+PKGS := libcurl libmicrohttpd libpcap libarchive jansson gnutls libssh
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wno-unused-parameter
 HARD := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE

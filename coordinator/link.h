@@ -18,6 +18,8 @@
 #define LINK_E_WRONG_NODE 3	/* another node's agent answers at this address */
 
 struct link;
+struct link_word;
+struct link_file;
 
 /* offset: agent minus coordinator. error: half the best round trip. probes: that answered. */
 struct link_clock {
@@ -38,11 +40,34 @@ struct link_place {
 	const char *address; /* 10.99.0.11 or fd00::1; without creds the path of a unix socket */
 	uint16_t port;
 	const struct creds *creds;	/* mutual TLS with these; NULL: a unix socket */
+	const struct http_dialer *dialer; /* copied; NULL: connect to address; TLS as creds say */
 	volatile bool *cancel; /* may be NULL; true: every call ends, -ECANCELED, in a second */
 };
 
 int link_new(struct link **out, const struct link_place *at, struct err *err);
+/* Frees what it stands on too, see link_on_free. */
 void link_free(struct link *l);
+/* release(arg) is called at the end of link_free: an agent that lives for this link only, say. */
+void link_on_free(struct link *l, void (*release)(void *arg), void *arg);
+
+/*
+ * What is no agent, but looks like one: a route that captures by other means (tap.h). Each
+ * function has the meaning of the link_* function of that name; arg is the object.
+ */
+struct link_ops {
+	int (*clock)(void *arg, int probes, struct link_clock *out, struct err *err);
+	int (*arm)(void *arg, const struct wire_arm *a, struct wire_report *out, struct err *err);
+	int (*report)(void *arg, const char *id, struct wire_report *out, struct err *err);
+	int (*renew)(void *arg, const struct link_word *w, struct wire_report *out,
+		     struct err *err);
+	int (*stop)(void *arg, const struct link_word *w, struct wire_report *out,
+		    struct err *err);
+	int (*remove)(void *arg, const char *id, struct err *err);
+	int (*fetch)(void *arg, const struct link_file *f, bool *local, struct err *err);
+	void (*free)(void *arg);
+};
+/* peer names it in sentences; copied. The link owns arg. */
+struct link *link_wrap(const struct link_ops *ops, void *arg, const char *peer);
 /* Of later calls, as a whole; connecting takes at most 5 s of it. 0: 30 s. */
 void link_set_timeout(struct link *l, long ms);
 

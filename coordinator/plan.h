@@ -11,6 +11,7 @@
 
 #include "cluster.h"
 #include "request.h"
+#include "route.h"
 
 struct target {
 	enum wire_kind kind;
@@ -49,7 +50,11 @@ struct plan_node {
 	char *id, *name, *address;
 	char *file_host; /* the name in file names: cleaned, "_" and 6 of the id where hosts share a
 			    name */
-	const char *route;		/* "agent" */
+	const char *route;		/* route_text() of the one that is used, or would be first */
+	enum route routes[ROUTE_N];	/* all that may work, best first (reach_plan) */
+	size_t n_routes;
+	char **notes;			/* why a better route was not taken; into the manifest */
+	size_t n_notes;
 	struct target *targets;
 	size_t n_targets;
 };

@@ -23,9 +23,20 @@ struct request {
 
 	/* global options */
 	const char *engine_host;	/* -H, NULL: the environment's */
+	const char *context;		/* -c, NULL: not given; beside -H it is refused */
+	bool tls, tls_verify;		/* --tls, --tlsverify (which means --tls too) */
+	const char *tls_ca, *tls_cert, *tls_key;	/* --tlscacert, --tlscert, --tlskey */
 	const char *credentials; /* --credentials DIR, NULL: the environment's or the default */
 	enum log_level verbosity;	/* LOG_INFO; -q: LOG_ERROR, -v: LOG_DEBUG */
 	bool json;
+
+	/* how nodes are reached: every command that contacts them */
+	const char *route;		/* --route, a name of route.h; NULL: chosen per node */
+	const char *ssh_hosts[REQUEST_SELECTORS_MAX];	/* --ssh-host NODE=HOST, in order given */
+	size_t n_ssh_hosts;
+	bool ssh_accept_new;		/* --ssh-accept-new */
+	const char *helper_image;	/* --helper-image, NULL: the agent's */
+	bool pull;			/* --pull: the helper's image may be pulled */
 
 	/* capturing */
 	char *filter;			/* as the user wrote it; owned; NULL: none */

@@ -19,7 +19,15 @@
 
 #define HTTP_BODY_MAX (64u << 20)	/* of any answer read into memory */
 
+/* Who makes connected stream sockets instead of curl: a tunnel, a process' pipes. */
+struct http_dialer {
+	/* A new connected socket, the caller's to keep; or -errno with err. Any thread may call. */
+	int (*dial)(void *arg, struct err *err);
+	void *arg;
+};
+
 struct http_endpoint {
+	const struct http_dialer *dialer; /* copied; or NULL: connect by the fields below */
 	const char *unix_path;		/* a unix socket (at most 107 bytes), or NULL */
 	const char *host;		/* else an address: 10.99.0.11 or fd00::1, no brackets */
 	uint16_t port;

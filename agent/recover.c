@@ -108,7 +108,7 @@ static void take_file(struct life *l, int dirfd, const char *entry)
 	size_t number;
 	int r;
 
-	if (!spool_parse_name(name, &number, &f.segment, &suffix) || number >= l->report.n_targets)
+	if (!segment_parse_name(name, &number, &f.segment, &suffix) || number >= l->report.n_targets)
 		return;
 	if (!shown && knows_file(&l->report.targets[number], name))
 		return;

@@ -5,7 +5,7 @@
  *	SPOOL/<capture id>/request.json		what was asked for
  *	SPOOL/<capture id>/state.json		what is known of it (capture.c)
  *	SPOOL/<capture id>/0-000.pcapng		whole files; .0-000.pcapng.part while it is written
- *						(or .pcap: a name tells its file's format)
+ *						(or .pcap: see segment.h)
  *
  * Directories are 0700, files 0600. Every byte of a capture file is taken (spool_take) before it
  * is written, so that the quota and the floor hold at every moment.
@@ -15,6 +15,7 @@
 
 #include <dirent.h>
 
+#include "segment.h"
 #include "wire.h"
 
 #define SPOOL_QUOTA_PERCENT 10			/* of the file system, */
@@ -65,14 +66,8 @@ int spool_remove_files(struct spool *s, const char *id, struct err *err);
 /* A stream over the spool's directory; the caller closes it. NULL with errno. */
 DIR *spool_list(struct spool *s);
 
-/* <target>-<segment>[-<suffix>].<format>, e.g. 0-000.pcapng, 3-000-raw.pcap. Free it. */
-char *spool_file_name(size_t target, int segment, const char *suffix, enum wire_format format);
-/* The parts of such a name; suffix (free it) is NULL when there is none. False: no such name. */
-bool spool_parse_name(const char *name, size_t *target, int *segment, char **suffix);
-/* By the extension of such a name. */
-enum wire_format spool_format_of(const char *name);
-/* ".<name>.part", the hidden name of a file that is not whole. Free it. */
-char *spool_hidden_name(const char *name);
+/* The spool as the one who decides on the bytes of segments. */
+struct segment_room spool_segment_room(struct spool *s);
 
 int spool_write_json(int dirfd, const char *name, const json_t *j, struct err *err);
 int spool_read_json(int dirfd, const char *name, json_t **out, struct err *err);

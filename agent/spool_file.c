@@ -1,70 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * spool_file.c - names and JSON files inside a capture's directory
+ * spool_file.c - what lies inside a capture's directory: segments and JSON
  */
 #include "spool.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SUFFIX_MAX 32
-
-static const char *const extensions[] = { [WIRE_PCAPNG] = ".pcapng", [WIRE_PCAP] = ".pcap" };
-
-char *spool_file_name(size_t target, int segment, const char *suffix, enum wire_format format)
+static int take(void *spool, int64_t n, struct err *err)
 {
-	return xasprintf("%zu-%03d%s%s%s", target, segment, suffix ? "-" : "",
-			 suffix ? suffix : "", extensions[format]);
+	return spool_take(spool, n, err);
 }
 
-static bool has_extension(const char *name, enum wire_format format)
+static void give(void *spool, int64_t n)
 {
-	const char *dot = strrchr(name, '.');
-
-	return dot && !strcmp(dot, extensions[format]);
+	spool_give(spool, n);
 }
 
-enum wire_format spool_format_of(const char *name)
+struct segment_room spool_segment_room(struct spool *s)
 {
-	return has_extension(name, WIRE_PCAP) ? WIRE_PCAP : WIRE_PCAPNG;
-}
-
-static bool take_number(const char **p, size_t digits_max, size_t *out)
-{
-	size_t n = 0, value = 0;
-
-	for (; isdigit((unsigned char)**p); (*p)++, n++)
-		value = n < digits_max ? value * 10 + (size_t)(**p - '0') : value;
-	*out = value;
-	return n > 0 && n <= digits_max;
-}
-
-bool spool_parse_name(const char *name, size_t *target, int *segment, char **suffix)
-{
-	const char *p = name, *end;
-	size_t number, length;
-
-	*suffix = NULL;
-	if (!take_number(&p, 6, target) || *p++ != '-' || !take_number(&p, 6, &number))
-		return false;
-	*segment = (int)number;
-	end = p + strcspn(p, ".");
-	length = (size_t)(end - p);
-	if (strcmp(end, extensions[spool_format_of(name)]) || length > SUFFIX_MAX ||
-	    (length && (*p != '-' || length < 2)))
-		return false;
-	if (length)
-		*suffix = xasprintf("%.*s", (int)length - 1, p + 1);
-	return true;
-}
-
-char *spool_hidden_name(const char *name)
-{
-	return xasprintf(".%s.part", name);
+	return (struct segment_room){ take, give, s };
 }
 
 int spool_write_json(int dirfd, const char *name, const json_t *j, struct err *err)

@@ -105,14 +105,14 @@ static void add_interface(struct writer *w, size_t number, const struct iface *i
 
 static char *name_of(const struct writer *w, const struct group *g)
 {
-	return spool_file_name(w->plan.target, 0, g->suffix, w->plan.arm->format);
+	return segment_file_name(w->plan.target, 0, g->suffix, w->plan.arm->format);
 }
 
 static int open_group(struct writer *w, struct group *g, struct err *err)
 {
 	cleanup_free char *name = name_of(w, g);
 	struct segment_plan p = {
-		.spool = w->plan.spool, .dirfd = w->plan.dirfd, .name = name,
+		.room = spool_segment_room(w->plan.spool), .dirfd = w->plan.dirfd, .name = name,
 		.section = { .os = w->os, .application = "swarmcap " SWARMCAP_VERSION },
 		.interfaces = g->interfaces, .n_interfaces = g->n,
 		.names = w->names, .n_names = w->plan.arm->n_hosts,

@@ -9,8 +9,8 @@
 #ifndef WRITER_H
 #define WRITER_H
 
-#include "segment.h"
 #include "sniff.h"
+#include "spool.h"
 
 #define WRITER_E_PACKETS 1	/* taken, and it was the last one of max_packets */
 #define WRITER_E_BYTES 2	/* not taken: max_bytes would be passed */

@@ -141,7 +141,7 @@ static inline void world_summarize(const char *path, struct pcapng_summary *out)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	assert_return_code(fd, errno);
-	if (spool_format_of(path) == WIRE_PCAP)
+	if (segment_format_of(path) == WIRE_PCAP)
 		assert_int_equal(pcapfile_summarize(fd, out, &err), 0);
 	else
 		assert_int_equal(pcapng_summarize(fd, out, &err), 0);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * segment_test.c - one file of the spool: hidden until whole, exact in size, salvaged when cut;
+ * segment_test.c - one capture file: hidden until whole, exact in size, salvaged when cut;
  * of both formats
  */
 #include "agent_world.h"
 #include "judge.h"
-#include "../../agent/segment.h"
+#include "segment.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -24,7 +24,7 @@ static const struct pcapng_interface interfaces[] = {
 static struct segment *open_segment(const char *name)
 {
 	const struct segment_plan p = {
-		.spool = w.spool,
+		.room = spool_segment_room(w.spool),
 		.dirfd = folder,
 		.name = name,
 		.section = { .application = "test" },
@@ -70,7 +70,7 @@ static int64_t size_of(const char *name)
 
 static int64_t hidden_size_of(const char *name)
 {
-	cleanup_free char *hidden = spool_hidden_name(name);
+	cleanup_free char *hidden = segment_hidden_name(name);
 
 	return size_of(hidden);
 }
@@ -196,7 +196,7 @@ static void test_large_packets(void **state)
 
 static void cut(const char *name, off_t by)
 {
-	cleanup_free char *hidden = spool_hidden_name(name);
+	cleanup_free char *hidden = segment_hidden_name(name);
 	int fd = openat(folder, hidden, O_RDWR | O_CLOEXEC);
 	struct stat st;
 

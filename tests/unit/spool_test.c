@@ -14,31 +14,31 @@ static void test_names(void **state)
 		"0-000-.pcapng", "0-000raw.pcapng", "0-000.pcapng.part", "../0-000.pcapng",
 		"1234567-000.pcapng", "0-000-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.pcapng",
 	};
-	char *name = spool_file_name(12, 3, "raw", WIRE_PCAPNG), *hidden, *suffix;
+	char *name = segment_file_name(12, 3, "raw", WIRE_PCAPNG), *hidden, *suffix;
 	size_t target;
 	int segment;
 
 	assert_string_equal(name, "12-003-raw.pcapng");
-	assert_true(spool_parse_name(name, &target, &segment, &suffix));
+	assert_true(segment_parse_name(name, &target, &segment, &suffix));
 	assert_int_equal(target, 12);
 	assert_int_equal(segment, 3);
 	assert_string_equal(suffix, "raw");
 	free(suffix);
-	hidden = spool_hidden_name(name);
+	hidden = segment_hidden_name(name);
 	assert_string_equal(hidden, ".12-003-raw.pcapng.part");
 	free(hidden);
 	free(name);
-	assert_true(spool_parse_name("0-000.pcapng", &target, &segment, &suffix));
+	assert_true(segment_parse_name("0-000.pcapng", &target, &segment, &suffix));
 	assert_null(suffix);
-	assert_int_equal(spool_format_of("0-000.pcapng"), WIRE_PCAPNG);
-	name = spool_file_name(7, 0, NULL, WIRE_PCAP);
+	assert_int_equal(segment_format_of("0-000.pcapng"), WIRE_PCAPNG);
+	name = segment_file_name(7, 0, NULL, WIRE_PCAP);
 	assert_string_equal(name, "7-000.pcap");
-	assert_true(spool_parse_name(name, &target, &segment, &suffix));
+	assert_true(segment_parse_name(name, &target, &segment, &suffix));
 	assert_int_equal(target, 7);
-	assert_int_equal(spool_format_of(name), WIRE_PCAP);
+	assert_int_equal(segment_format_of(name), WIRE_PCAP);
 	free(name);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		if (spool_parse_name(bad[i], &target, &segment, &suffix))
+		if (segment_parse_name(bad[i], &target, &segment, &suffix))
 			fail_msg("taken for a spool's name: '%s'", bad[i]);
 }
 

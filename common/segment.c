@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * segment.c - one capture file in the spool, hidden until it is whole
+ * segment.c - one capture file, hidden until it is whole
  *
  * The file is header, packets, trailer (statistics blocks; a classic file has none). The
  * trailer's size depends on the interfaces alone, so it is measured when the file is opened and
  * counted from then on: the size that a file would have if it ended now is known before each
  * packet, and a limit by bytes is exact.
  *
- * Room in the spool is taken ahead of writing: header, trailer and one full buffer at the
+ * Room is taken ahead of writing: header, trailer and one full buffer at the
  * beginning, then what each flush writes. So whatever was put into the buffer may be written, and
- * a file can be ended when the spool is full.
+ * a file can be ended when the room is.
  */
 #include "segment.h"
 #include "pcapfile.h"
@@ -23,11 +23,12 @@
 #define HEADER_MAX (4u << 20)	/* section, interfaces and up to WIRE_HOSTS_MAX names */
 
 struct segment {
-	struct spool *spool;
+	struct segment_room room;
 	int dirfd, fd;
 	enum wire_format format;
 	char *name, *hidden;
 	const char *stats_comment;
+	bool one_count;
 	size_t n_interfaces;		/* with statistics in the trailer */
 	uint64_t written;		/* in the file */
 	uint64_t trailer;		/* bytes of it */
@@ -43,7 +44,7 @@ static int put_header(struct buf *b, const struct segment_plan *p)
 {
 	int r;
 
-	if (spool_format_of(p->name) == WIRE_PCAP)
+	if (segment_format_of(p->name) == WIRE_PCAP)
 		return pcapfile_put_header(b, p->interfaces[0].link_type,
 					   p->interfaces[0].snaplen);
 	r = pcapng_put_section(b, &p->section);
@@ -62,6 +63,8 @@ static int put_trailer(struct buf *b, const struct segment *s, const struct pcap
 		struct pcapng_stats one = stats[i];
 
 		one.interface = (uint32_t)i;
+		if (s->one_count && i)
+			one.received = one.dropped = -1;
 		one.comment = i ? NULL : s->stats_comment;
 		r = pcapng_put_stats(b, &one);
 	}
@@ -90,7 +93,7 @@ static int write_out(struct segment *s, const void *p, size_t n, struct err *err
 		/* a part may be there: the next try writes over it, or the file is not the digest's */
 		lseek(s->fd, (off_t)s->written, SEEK_SET);
 		errno = -r;
-		return err_errno(err, "cannot write %s into the spool", s->name);
+		return err_errno(err, "cannot write %s", s->name);
 	}
 	digest_add(s->digest, p, n);
 	s->written += n;
@@ -99,7 +102,7 @@ static int write_out(struct segment *s, const void *p, size_t n, struct err *err
 
 static int take(struct segment *s, uint64_t n, struct err *err)
 {
-	int r = spool_take(s->spool, (int64_t)n, err);
+	int r = s->room.take ? s->room.take(s->room.arg, (int64_t)n, err) : 0;
 
 	if (!r)
 		s->taken += (int64_t)n;
@@ -111,7 +114,7 @@ static int create(struct segment *s, struct err *err)
 	s->fd = openat(s->dirfd, s->hidden, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 		       0600);
 	if (s->fd < 0)
-		return err_errno(err, "cannot create %s in the spool", s->name);
+		return err_errno(err, "cannot create %s", s->name);
 	return 0;
 }
 
@@ -121,13 +124,14 @@ int segment_open(struct segment **out, const struct segment_plan *p, struct err 
 	struct segment *s = xcalloc(1, sizeof(*s));
 	int r;
 
-	s->spool = p->spool;
+	s->room = p->room;
+	s->one_count = p->one_count;
 	s->dirfd = p->dirfd;
 	s->fd = -1;
 	s->name = xstrdup(p->name);
-	s->hidden = spool_hidden_name(p->name);
+	s->hidden = segment_hidden_name(p->name);
 	s->stats_comment = p->stats_comment;
-	s->format = spool_format_of(p->name);
+	s->format = segment_format_of(p->name);
 	s->n_interfaces = s->format == WIRE_PCAP ? 0 : p->n_interfaces;
 	s->digest = digest_new();
 	r = put_header(&header, p);
@@ -155,7 +159,8 @@ void segment_free(struct segment *s)
 
 	if (!s)
 		return;
-	spool_give(s->spool, s->taken - (int64_t)s->written);
+	if (s->room.give)
+		s->room.give(s->room.arg, s->taken - (int64_t)s->written);
 	s->digest = digest_end(s->digest, hex);
 	util_close(s->fd);
 	free(s->name);
@@ -226,6 +231,32 @@ int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_s
 	return 0;
 }
 
+int segment_add_interface(struct segment *s, const struct pcapng_interface *i, uint64_t max_size,
+			  struct err *err)
+{
+	cleanup_buf struct buf b = BUF_INIT(HEADER_MAX);
+	uint64_t trailer = s->trailer;
+	int r = s->format == WIRE_PCAP ? -EINVAL : pcapng_put_interface(&b, i);
+
+	if (r)
+		return err_set(err, r, "%s takes no further interface", s->name);
+	s->n_interfaces++;
+	r = measure_trailer(s);
+	if (!r && max_size && segment_size(s) + b.len > max_size)
+		r = SEGMENT_E_FULL;
+	if (!r)
+		r = take(s, b.len + s->trailer - trailer, err);
+	if (!r)
+		r = flush(s, err);
+	if (!r)
+		r = write_out(s, b.data, b.len, err);
+	if (!r)
+		return 0;
+	s->n_interfaces--;
+	s->trailer = trailer;
+	return r < 0 ? err_set(err, r, "%s takes no further interface", s->name) : r;
+}
+
 bool segment_is_flushed(const struct segment *s)
 {
 	return !s->fill;
@@ -242,7 +273,7 @@ int segment_flush_aged(struct segment *s, int age_ms, struct err *err)
 static int reveal(int dirfd, int fd, const char *hidden, const char *name, struct err *err)
 {
 	if (fsync(fd) || renameat(dirfd, hidden, dirfd, name) || fsync(dirfd))
-		return err_errno(err, "cannot finish %s in the spool", name);
+		return err_errno(err, "cannot finish %s", name);
 	return 0;
 }
 
@@ -275,7 +306,7 @@ int segment_commit(struct segment *s, const struct pcapng_stats *stats, struct w
 
 static int sum_up(int fd, const char *name, struct pcapng_summary *out, struct err *err)
 {
-	if (spool_format_of(name) == WIRE_PCAP)
+	if (segment_format_of(name) == WIRE_PCAP)
 		return pcapfile_summarize(fd, out, err);
 	return pcapng_summarize(fd, out, err);
 }
@@ -291,11 +322,11 @@ static int read_facts(int fd, const char *name, struct wire_file *out, struct er
 	if (!sum.whole)
 		return err_set(err, -ENODATA, "nothing whole is in the file");
 	if (ftruncate(fd, (off_t)sum.whole) || lseek(fd, 0, SEEK_SET))
-		return err_errno(err, "cannot cut a file in the spool");
+		return err_errno(err, "cannot cut a file");
 	r = digest_fd(fd, out->sha256);
 	if (r) {
 		errno = -r;
-		return err_errno(err, "cannot read a file in the spool");
+		return err_errno(err, "cannot read a file");
 	}
 	out->bytes = (int64_t)sum.whole;
 	out->packets = (int64_t)sum.packets;
@@ -310,7 +341,7 @@ int segment_inspect(int dirfd, const char *name, struct wire_file *out, struct e
 	int r;
 
 	if (fd < 0)
-		return err_errno(err, "cannot open %s in the spool", name);
+		return err_errno(err, "cannot open %s", name);
 	r = read_facts(fd, name, out, err);
 	if (r)
 		return r;
@@ -320,12 +351,12 @@ int segment_inspect(int dirfd, const char *name, struct wire_file *out, struct e
 
 int segment_salvage(int dirfd, const char *name, struct wire_file *out, struct err *err)
 {
-	cleanup_free char *hidden = spool_hidden_name(name);
+	cleanup_free char *hidden = segment_hidden_name(name);
 	cleanup_close int fd = openat(dirfd, hidden, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	int r;
 
 	if (fd < 0)
-		return err_errno(err, "cannot open %s in the spool", hidden);
+		return err_errno(err, "cannot open %s", hidden);
 	r = read_facts(fd, name, out, err);
 	if (r == -ENODATA)
 		unlinkat(dirfd, hidden, 0);

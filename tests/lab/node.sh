@@ -183,13 +183,14 @@ furnish() {
 		  "exec-opts": ["native.cgroupdriver=cgroupfs"],
 		  "cgroup-parent": "/$LAB_NAME/$n/containers" }
 	END
+	add_users "$root"
 	rm -rf "$root/root/.ssh"
 	mkdir -m 700 "$root/root/.ssh"
 	printf '%s\n' "Host node* $LAB_NET.*" "IdentityFile $LAB_DIR/id" "UserKnownHostsFile $LAB_DIR/known_hosts" \
 		>"$root/root/.ssh/config"
 }
 
-# ---- from outside: commands and sshd
+# ---- from outside
 
 run_on() {
 	local n=${1:-}
@@ -198,20 +199,4 @@ run_on() {
 	running "$n" || die "$n is not running"
 	join_cgroups "$n"
 	exec "$LAB_DIR/enter" "$(<"$LAB_DIR/$n/init")" "$@"
-}
-
-make_keys() {
-	local key
-	for key in id host_key; do ssh-keygen -q -t ed25519 -N '' -C "$LAB_NAME" -f "$LAB_DIR/share/$key"; done
-	touch "$LAB_DIR/share/known_hosts"
-	ln -s share/id share/id.pub share/known_hosts "$LAB_DIR"
-}
-
-sshd() {
-	local n=${1:-} share=$LAB_DIR/share
-	known "$n"
-	printf '%s\n' "HostKey $share/host_key" "AuthorizedKeysFile $share/id.pub" 'StrictModes no' 'UsePAM no' \
-		'PermitRootLogin prohibit-password' 'PidFile none' "SetEnv PATH=$PATH" >"$share/sshd_config"
-	(run_on "$n" /usr/sbin/sshd -f "$share/sshd_config" -E /run/sshd.log)
-	echo "$n,$(address "$n") $(command cut -d' ' -f1,2 "$share/host_key.pub")" >>"$share/known_hosts"
 }

@@ -63,6 +63,36 @@ reaches() { run_on "$1" curl -s -o /dev/null -m 1 "http://$(lab address "$2"):23
 	[ "$(run_on node1 ssh -o BatchMode=yes -i "$LAB_DIR/id" "$(lab address node2)" hostname)" = node2 ]
 }
 
+@test "each node has a host key of its own; a changed one is found out, and no sshd is no login" {
+	lab sshd node3
+	[ "$(cut -d' ' -f3 "$LAB_DIR/known_hosts" | sort -u | wc -l)" -eq 2 ]
+	[ "$(run_on node1 ssh -o BatchMode=yes node3 hostname)" = node3 ]
+	lab rekey node3
+	run -255 run_on node1 ssh -o BatchMode=yes node3 hostname
+	[[ "$output" == *"has changed"* ]]
+	lab nosshd node3 --sessions
+	run -255 run_on node1 ssh -o BatchMode=yes node3 hostname
+	[[ "$output" == *refused* ]]
+	run ! run_on node3 pidof sshd
+}
+
+@test "admin has Docker and sudo, asks is asked for a password, plain has neither" {
+	on() { run_on node1 ssh -o BatchMode=yes "$1@node2" "$2"; }
+	[ "$(on admin 'docker info -f "{{.Name}}"; sudo -n id -u' | xargs)" = "node2 0" ]
+	[ "$(on asks 'docker info -f "{{.Name}}"')" = node2 ]
+	run -1 on asks 'sudo -n id -u'
+	run -1 on plain 'docker ps'
+	run -1 on plain 'sudo -n id -u'
+}
+
+@test "the laptop reaches the first node alone" {
+	lab sshd node1
+	[ "$(lab laptop ssh -o BatchMode=yes admin@node1 hostname)" = node1 ]
+	run -255 lab laptop ssh -o BatchMode=yes "root@$(lab address node2)" hostname
+	[[ "$output" == *unreachable* ]]
+	[ "$(lab laptop ssh -o BatchMode=yes -J admin@node1 "admin@$(lab address node2)" hostname)" = node2 ]
+}
+
 @test "the workload runs on every node and its requests are answered" {
 	lab workload 6
 	[ "$(placed web | awk '{ print $2 }' | sort -u | xargs)" = "node1 node2 node3" ]

@@ -8,6 +8,7 @@
  */
 #include "log.h"
 #include "modes.h"
+#include "pour.h"
 #include "serve.h"
 #include "version.h"
 
@@ -43,6 +44,8 @@ static int run(const struct options *o, struct err *err)
 		return modes_health(o, err);
 	case OPTIONS_DROP_VOLUME:
 		return modes_drop_volume(o, err);
+	case OPTIONS_SNIFF:
+		return pour(o, err);
 	case OPTIONS_HELP:
 		options_print_help(stdout);
 		return 0;

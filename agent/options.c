@@ -4,6 +4,7 @@
  */
 #include "options.h"
 #include "captures.h"
+#include "pour.h"
 #include "units.h"
 
 #include <arpa/inet.h>
@@ -17,6 +18,7 @@ static const char help[] =
 "usage: swarmcap-agent [options]               serve\n"
 "       swarmcap-agent health [--socket PATH]  exit status 0 when the agent answers\n"
 "       swarmcap-agent drop-volume NAME        remove a volume of this node's engine\n"
+"       swarmcap-agent sniff [options]         this network namespace as pcapng on stdout\n"
 "\n"
 "  --listen ADDRESS:PORT    TCP with mutual TLS 1.3 on this address, never on a wildcard\n"
 "  --listen-swarm PORT      the same on the node's own address in the Swarm\n"
@@ -30,6 +32,13 @@ static const char help[] =
 "  --quota SIZE             the spool's most (10 % of its file system, at most 10G)\n"
 "  --floor SIZE             what stays free of its file system (5 %)\n"
 "  --keep DURATION          finished captures older than this are dropped first (24h)\n"
+"\n"
+"sniff:\n"
+"  --interface NAME         only this one (all that are up)\n"
+"  --filter EXPRESSION      pcap-filter, without names (everything)\n"
+"  --snaplen BYTES          of each packet (262144)\n"
+"  --beat SECONDS           ends when nothing comes on stdin for so long (60), or when it ends\n"
+"\n"
 "  -v, --verbose            more on stderr\n"
 "  --help, --version\n";
 
@@ -40,8 +49,8 @@ void options_print_help(FILE *f)
 
 enum {
 	OPT_LISTEN = 256, OPT_LISTEN_SWARM, OPT_LISTEN_NET, OPT_SOCKET, OPT_TLS_DIR, OPT_SPOOL,
-	OPT_NETNS_DIR, OPT_ENGINE, OPT_NODE_ID, OPT_QUOTA, OPT_FLOOR, OPT_KEEP, OPT_HELP,
-	OPT_VERSION,
+	OPT_NETNS_DIR, OPT_ENGINE, OPT_NODE_ID, OPT_QUOTA, OPT_FLOOR, OPT_KEEP, OPT_INTERFACE,
+	OPT_FILTER, OPT_SNAPLEN, OPT_BEAT, OPT_HELP, OPT_VERSION,
 };
 
 static const struct option longs[] = {
@@ -57,6 +66,10 @@ static const struct option longs[] = {
 	{ "quota", required_argument, NULL, OPT_QUOTA },
 	{ "floor", required_argument, NULL, OPT_FLOOR },
 	{ "keep", required_argument, NULL, OPT_KEEP },
+	{ "interface", required_argument, NULL, OPT_INTERFACE },
+	{ "filter", required_argument, NULL, OPT_FILTER },
+	{ "snaplen", required_argument, NULL, OPT_SNAPLEN },
+	{ "beat", required_argument, NULL, OPT_BEAT },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -131,10 +144,47 @@ static int take_text(struct options *o, int c, const char *value)
 	}
 }
 
+static int take_number(const char *name, const char *text, uint64_t max, uint64_t *out,
+		       struct err *err)
+{
+	if (!units_parse_u64(text, 1, max, out))
+		return 0;
+	return err_set(err, -EINVAL, "--%s: not a number from 1 to %llu: '%s'", name,
+		       (unsigned long long)max, text);
+}
+
+/* 1: none of these */
+static int take_sniff(struct options *o, int c, const char *value, struct err *err)
+{
+	uint64_t n = 0;
+	int r;
+
+	switch (c) {
+	case OPT_INTERFACE:
+		set(&o->interface, value);
+		return 0;
+	case OPT_FILTER:
+		set(&o->filter, value);
+		return 0;
+	case OPT_SNAPLEN:
+		r = take_number("snaplen", value, WIRE_SNAPLEN_MAX, &n, err);
+		o->snaplen = (uint32_t)n;
+		return r;
+	case OPT_BEAT:
+		r = take_number("beat", value, 3600, &n, err);
+		o->beat_s = (int64_t)n;
+		return r;
+	default:
+		return 1;
+	}
+}
+
 static int take(struct options *o, int c, const char *value, struct err *err)
 {
-	if (take_text(o, c, value))
-		return 0;
+	int r = take_text(o, c, value) ? 0 : take_sniff(o, c, value, err);
+
+	if (r != 1)
+		return r;
 	switch (c) {
 	case OPT_LISTEN:
 		return parse_listen(o, value, err);
@@ -172,6 +222,10 @@ static int take_mode(struct options *o, int argc, char *const *argv, struct err 
 		o->mode = OPTIONS_HEALTH;
 		return 0;
 	}
+	if (!strcmp(argv[0], "sniff") && argc == 1) {
+		o->mode = OPTIONS_SNIFF;
+		return 0;
+	}
 	if (!strcmp(argv[0], "drop-volume") && argc == 2) {
 		o->mode = OPTIONS_DROP_VOLUME;
 		set(&o->volume, argv[1]);
@@ -198,6 +252,8 @@ static int check(struct options *o, struct err *err)
 	if (o->listen && !memcmp(any, address, sizeof(any)))
 		return err_set(err, -EINVAL,
 			       "--listen: a wildcard address would serve every network");
+	if (o->filter && filter_has_names(o->filter))
+		return err_set(err, -EINVAL, "--filter: names are not looked up here: give numbers");
 	if (o->mode == OPTIONS_SERVE && !o->socket && !o->listen && !o->listen_swarm)
 		return err_set(err, -EINVAL, "nothing to listen on: --socket or --listen");
 	return 0;
@@ -213,6 +269,7 @@ int options_parse(struct options *o, int argc, char *const *argv, struct err *er
 		.spool = xstrdup(OPTIONS_SPOOL), .netns_dir = xstrdup(OPTIONS_NETNS_DIR),
 		.engine = xstrdup(OPTIONS_ENGINE), .node_id = xstrdup_null(id && *id ? id : NULL),
 		.quota = -1, .floor = -1, .keep_ms = CAPTURES_KEEP_MS,
+		.snaplen = WIRE_SNAPLEN_MAX, .beat_s = POUR_BEAT_S,
 	};
 	optind = 0;
 	while (!r && (c = getopt_long(argc, argv, ":v", longs, NULL)) != -1)
@@ -225,7 +282,7 @@ int options_parse(struct options *o, int argc, char *const *argv, struct err *er
 void options_release(struct options *o)
 {
 	char **all[] = { &o->volume, &o->listen, &o->listen_net, &o->socket, &o->tls_dir, &o->spool,
-			 &o->netns_dir, &o->engine, &o->node_id };
+			 &o->netns_dir, &o->engine, &o->node_id, &o->interface, &o->filter };
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		free(*all[i]);

@@ -90,6 +90,20 @@ static void test_modes(void **state)
 	assert_int_equal(o.mode, OPTIONS_DROP_VOLUME);
 	assert_string_equal(o.volume, "swarmcap-spool");
 	options_release(&o);
+	assert_int_equal(parse(&o, &err, "agent sniff --interface eth0 --filter=udp --snaplen 96 "
+				     "--beat 5"), 0);
+	assert_int_equal(o.mode, OPTIONS_SNIFF);
+	assert_string_equal(o.interface, "eth0");
+	assert_string_equal(o.filter, "udp");
+	assert_int_equal(o.snaplen, 96);
+	assert_int_equal(o.beat_s, 5);
+	options_release(&o);
+	assert_int_equal(parse(&o, &err, "agent sniff"), 0);
+	assert_null(o.interface);
+	assert_null(o.filter);
+	assert_int_equal(o.snaplen, 262144);
+	assert_int_equal(o.beat_s, 60);
+	options_release(&o);
 	assert_int_equal(parse(&o, &err, "agent --help"), 0);
 	assert_int_equal(o.mode, OPTIONS_HELP);
 	options_release(&o);
@@ -117,6 +131,11 @@ static void test_refused(void **state)
 		"agent drop-volume",
 		"agent drop-volume a b",
 		"agent serve",
+		"agent sniff more",
+		"agent sniff --snaplen 0",
+		"agent sniff --snaplen 262145",
+		"agent sniff --beat 5s",
+		"agent sniff --filter=host.example",
 		"agent --listen-net 10.0.0.0/8",
 		"agent --listen 10.0.0.1:1 --listen-swarm 2",
 	};

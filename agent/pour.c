@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pour.c - the namespace that we run in, as one pcapng stream on stdout
+ *
+ * One thread. What may end the capture (signals, stdin) hangs on one epoll descriptor, which wakes
+ * the rounds of the capture engine and the waiting for a slow reader alike.
+ */
+#include "pour.h"
+#include "log.h"
+#include "sniff.h"
+#include "version.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define HEADER_MAX (1u << 20)	/* section and interfaces, or statistics */
+#define FILL_MAX (256u << 10)	/* packets of a round before they are written */
+#define ROOM_MAX (FILL_MAX + WIRE_SNAPLEN_MAX + 256)
+#define STATS_COMMENT "drops: packets that the kernel could not hand over, counted per interface"
+
+struct pour {
+	const struct options *o;
+	struct sniff *sniff;
+	int epoll, signals;
+	int64_t beat_ns;		/* when stdin was last heard; monotonic */
+	int64_t give_up_ns;		/* of writing, once it is over; 0: not over */
+	int64_t start_ns;
+	uint8_t *packets;		/* ROOM_MAX bytes, not yet written */
+	size_t fill;
+};
+
+/* ---- what ends it ---- */
+
+static bool is_over(struct pour *p)
+{
+	return p->give_up_ns != 0;
+}
+
+static void end(struct pour *p)
+{
+	if (!p->give_up_ns)
+		p->give_up_ns = clock_mono_ns() + POUR_GRACE_MS * NS_PER_MS;
+}
+
+static void hear_stdin(struct pour *p)
+{
+	char beats[4096];
+	ssize_t n = read(STDIN_FILENO, beats, sizeof(beats));
+
+	if (n > 0)
+		p->beat_ns = clock_mono_ns();
+	else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+		end(p);
+}
+
+/* Looks, without waiting, at what may end the capture. */
+static void listen_up(struct pour *p)
+{
+	struct epoll_event events[2];
+	int n = epoll_wait(p->epoll, events, (int)ARRAY_SIZE(events), 0);
+
+	for (int i = 0; i < n && !is_over(p); i++) {
+		if (events[i].data.fd == STDIN_FILENO)
+			hear_stdin(p);
+		else
+			end(p);
+	}
+	if (!is_over(p) && clock_mono_ns() - p->beat_ns >= p->o->beat_s * NS_PER_S) {
+		log_warn("nothing on stdin for %d s: the capture ends", (int)p->o->beat_s);
+		end(p);
+	}
+}
+
+static int watch(struct pour *p, int fd, struct err *err)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.fd = fd };
+
+	if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &e) == 0)
+		return 0;
+	if (errno == EPERM)
+		return err_set(err, -EINVAL,
+			       "stdin is a file: the capture ends when a pipe or socket there does");
+	return err_errno(err, "cannot watch stdin and signals");
+}
+
+static int open_watch(struct pour *p, struct err *err)
+{
+	sigset_t set;
+	int r;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	p->epoll = epoll_create1(EPOLL_CLOEXEC);
+	p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (p->epoll < 0 || p->signals < 0)
+		return err_errno(err, "cannot watch stdin and signals");
+	p->beat_ns = clock_mono_ns();
+	r = watch(p, p->signals, err);
+	return r ? r : watch(p, STDIN_FILENO, err);
+}
+
+/* ---- what goes out ---- */
+
+/* Waits until stdout takes something, at most until the next look at what may end it. */
+static void wait_for_reader(struct pour *p)
+{
+	struct pollfd fds[] = {
+		{ .fd = STDOUT_FILENO, .events = POLLOUT },
+		/* once it is over, the same word would wake us again and again */
+		{ .fd = is_over(p) ? -1 : p->epoll, .events = POLLIN },
+	};
+
+	poll(fds, ARRAY_SIZE(fds), POUR_FLUSH_MS);
+	if (!is_over(p))
+		listen_up(p);
+}
+
+static int put(struct pour *p, const void *from, size_t n, struct err *err)
+{
+	const uint8_t *data = from;
+
+	while (n) {
+		ssize_t w = write(STDOUT_FILENO, data, n);
+
+		if (w > 0) {
+			data += w;
+			n -= (size_t)w;
+			continue;
+		}
+		if (w < 0 && errno != EAGAIN && errno != EINTR)
+			return err_errno(err, "cannot write to stdout");
+		wait_for_reader(p);
+		if (is_over(p) && clock_mono_ns() >= p->give_up_ns)
+			return err_set(err, -ETIMEDOUT, "nobody reads stdout: the rest is lost");
+	}
+	return 0;
+}
+
+static int flush(struct pour *p, struct err *err)
+{
+	size_t n = p->fill;
+
+	p->fill = 0;
+	return put(p, p->packets, n, err);
+}
+
+static int take(void *arg, const struct pcapng_packet *packet)
+{
+	struct pour *p = arg;
+
+	if (packet->caplen > WIRE_SNAPLEN_MAX)
+		return -1;
+	p->fill += pcapng_put_packet(p->packets + p->fill, packet);
+	return p->fill >= FILL_MAX;
+}
+
+static void put_interface(struct buf *b, const struct pour *p, const struct iface *i)
+{
+	struct pcapng_interface out = {
+		.name = i->name, .filter = p->o->filter, .link_type = i->link_type,
+		.snaplen = p->o->snaplen, .has_mac = i->has_mac,
+	};
+
+	memcpy(out.mac, i->mac, sizeof(out.mac));
+	pcapng_put_interface(b, &out);
+}
+
+static int begin(struct pour *p, struct err *err)
+{
+	struct utsname u;
+	struct pcapng_section s = {
+		.os = uname(&u) ? NULL : u.release,
+		.application = "swarmcap-agent " SWARMCAP_VERSION,
+	};
+	cleanup_buf struct buf b = BUF_INIT(HEADER_MAX);
+	size_t n;
+	const struct iface *v = sniff_interfaces(p->sniff, &n);
+	int r;
+
+	p->start_ns = clock_wall_ns();
+	pcapng_put_section(&b, &s);
+	for (size_t i = 0; i < n; i++)
+		put_interface(&b, p, &v[i]);
+	r = put(p, b.data, b.len, err);
+	if (!r)
+		log_info("listening on %zu interface%s", n, n == 1 ? "" : "s");
+	return r;
+}
+
+static int finish(struct pour *p, struct err *err)
+{
+	cleanup_buf struct buf b = BUF_INIT(HEADER_MAX);
+	int64_t now = clock_wall_ns();
+	size_t n;
+
+	sniff_interfaces(p->sniff, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct pcapng_stats s = { .interface = (uint32_t)i, .ts_ns = now,
+					  .start_ns = p->start_ns, .end_ns = now,
+					  .comment = i ? NULL : STATS_COMMENT };
+		struct sniff_counts c;
+
+		sniff_counts(p->sniff, i, &c);
+		s.received = (int64_t)c.received;
+		s.dropped = (int64_t)c.dropped;
+		pcapng_put_stats(&b, &s);
+	}
+	return put(p, b.data, b.len, err);
+}
+
+/* ---- the capture ---- */
+
+/* A round that the sink ended goes on when what it left is written. */
+static int rounds(struct pour *p, struct err *err)
+{
+	int r = 0;
+
+	while (!r && !is_over(p)) {
+		r = sniff_round(p->sniff, p->epoll, POUR_FLUSH_MS, take, p, err);
+		if (r == SNIFF_E_GONE) {
+			log_warn("the interfaces are gone: the capture ends");
+			end(p);
+		}
+		if (r >= 0)
+			r = flush(p, err);
+		listen_up(p);
+	}
+	return r;
+}
+
+static int drain(struct pour *p, struct err *err)
+{
+	int64_t stop_ns = clock_wall_ns();
+	int r = SNIFF_E_SINK, written = 0;
+
+	while (r == SNIFF_E_SINK && !written && clock_mono_ns() < p->give_up_ns) {
+		r = sniff_drain(p->sniff, stop_ns, take, p, err);
+		if (r >= 0)
+			written = flush(p, err);
+	}
+	return r < 0 ? r : written;
+}
+
+static void tell(void *arg, const char *text)
+{
+	log_warn("%s", text);
+}
+
+static int run(struct pour *p, struct err *err)
+{
+	const struct sniff_options s = {
+		.interface = p->o->interface, .filter = p->o->filter, .snaplen = p->o->snaplen,
+		.note = tell,
+	};
+	int r = open_watch(p, err);
+
+	if (!r)
+		r = sniff_open(&p->sniff, &s, err);
+	if (!r)
+		r = begin(p, err);
+	if (!r)
+		r = rounds(p, err);
+	if (!r)
+		r = drain(p, err);
+	return r ? r : finish(p, err);
+}
+
+int pour(const struct options *o, struct err *err)
+{
+	struct pour p = { .o = o, .epoll = -1, .signals = -1 };
+	int flags = fcntl(STDOUT_FILENO, F_GETFL), r;
+
+	if (isatty(STDOUT_FILENO))
+		return err_set(err, -EINVAL, "sniff writes packets: stdout must not be a terminal");
+	if (flags < 0 || fcntl(STDOUT_FILENO, F_SETFL, flags | O_NONBLOCK))
+		return err_errno(err, "cannot prepare stdout");
+	p.packets = xmalloc(ROOM_MAX);
+	r = run(&p, err);
+	/* the description may be shared with whoever started us */
+	fcntl(STDOUT_FILENO, F_SETFL, flags);
+	sniff_close(p.sniff);
+	util_close(p.signals);
+	util_close(p.epoll);
+	free(p.packets);
+	return r;
+}

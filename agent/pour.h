@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pour.h - `swarmcap-agent sniff`: the namespace that we run in, as one pcapng stream on stdout
+ *
+ * For a helper container that stands in a task's namespace: no engine, no spool, no file is
+ * touched, and CAP_NET_RAW is the only privilege used. Section, interfaces and packets
+ * come at most 100 ms after they were captured, statistics at the end. Interfaces that appear
+ * later are not captured.
+ *
+ * stdin is the lease: each byte on it renews it. The capture ends, in order, when stdin ends, when
+ * nothing came on it for beat_s, on SIGTERM and SIGINT (blocked by main, read here), and when
+ * all interfaces are gone. A reader of stdout that stops reading cannot hold it: what cannot be
+ * written within POUR_GRACE_MS of the end is given up.
+ */
+#ifndef POUR_H
+#define POUR_H
+
+#include "options.h"
+
+#define POUR_FLUSH_MS 100
+#define POUR_GRACE_MS 5000
+#define POUR_BEAT_S 60
+
+/* Says "listening on N interfaces" on stderr when all handles are open. 0 or -errno. */
+int pour(const struct options *o, struct err *err);
+
+#endif

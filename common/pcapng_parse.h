@@ -5,6 +5,7 @@
 #ifndef PCAPNG_PARSE_H
 #define PCAPNG_PARSE_H
 
+#include "instream.h"
 #include "pcapng.h"
 
 #define PCAPNG_TEXTS_MAX 4	/* of one block */
@@ -27,6 +28,8 @@ struct pcapng_scope {
 int pcapng_parse(struct pcapng_scope *s, const uint8_t *block, uint32_t size,
 		 struct pcapng_block *out, const char **why);
 void pcapng_scope_release(struct pcapng_scope *s);
+/* A reader that goes on from there; the stream is taken over, and empty afterwards. */
+struct pcapng_reader *pcapng_reader_take(struct instream *in);
 /* One more packet in a summary. */
 void pcapng_sum_packet(struct pcapng_summary *s, int64_t ts_ns);
 

@@ -31,6 +31,15 @@ struct pcapng_reader *pcapng_reader_new(int fd)
 	return r;
 }
 
+struct pcapng_reader *pcapng_reader_take(struct instream *in)
+{
+	struct pcapng_reader *r = xcalloc(1, sizeof(*r));
+
+	r->in = *in;
+	*in = (struct instream)INSTREAM_INIT(-1);
+	return r;
+}
+
 void pcapng_reader_free(struct pcapng_reader *r)
 {
 	if (!r)

@@ -18,22 +18,33 @@
 #include "link.h"
 #include "remote.h"
 
-struct tap_stream;
+struct tap_talk;
 
 /* One running source. fds are the tap's to close; -1: none. */
 struct tap_feed {
 	int packets;			/* pcap or pcapng */
 	int talk;			/* tcpdump's stderr */
 	int stdin_fd;			/* a heartbeat; its end is the order to stop */
+	struct tap_talk *heard;		/* the tap's: what was read of talk so far (tap_talk.h) */
 	void *arg;			/* the source's own */
 };
 
+#define TAP_ADDRESSES_MAX 8
+
 struct tap_interface {
-	int64_t index;
+	int64_t index, mtu;
 	char name[64];
+	uint8_t mac[6];
+	bool has_mac;
+	char addresses[TAP_ADDRESSES_MAX][64];	/* "10.0.1.5/24" */
+	size_t n_addresses;
 };
 
-/* How a route brings packets. Each may take up to its own time-outs; called by several threads. */
+/*
+ * How a route brings packets. Each may take up to its own time-outs; called by several threads.
+ * start returns once packets are captured (it read "listening on" from talk into heard); the
+ * container's state and the interfaces may be in heard or in *interfaces.
+ */
 struct tap_source {
 	/* checks once that the node can do it. REACH_E_CLOSED with err: what is missing. */
 	int (*check)(void *arg, struct err *err);
@@ -43,6 +54,13 @@ struct tap_source {
 		     struct err *err);
 	/* after the stream ended or was told to: waits, tidies up, leaves nothing */
 	void (*stop)(void *arg, struct tap_feed *feed);
+	/* false: the node is no longer there. May be NULL: as tap_place's remote. */
+	bool (*alive)(void *arg, const struct tap_feed *feed);
+	/*
+	 * Words into stdin_fd (may be NULL): "h\n" as a heartbeat, "x\n" stop at once, "l\n" list the
+	 * interfaces again. Without them the end of stdin says all.
+	 */
+	const char *beat, *halt, *list;
 	void (*free)(void *arg);
 	const char *note;		/* what the files of this route lack */
 };
@@ -54,7 +72,17 @@ struct tap_place {
 	const char *node_id, *node_name, *peer, *version;	/* version: "tcpdump 4.99.3"; copied */
 	int staging_fd;			/* borrowed: files lie here, hidden, until they are fetched */
 	volatile bool *cancel;
+	/* One more session to the same place (sshd takes 10 channels on each); NULL: there is none. */
+	int (*more)(void *arg, struct remote **out, struct err *err);
+	void *more_arg;
 };
+
+/*
+ * For a source's start: reads feed->talk into feed->heard until tcpdump (or our agent) says that it
+ * listens. 0, or with err what it said instead: -ETIMEDOUT, -ECANCELED, and as tap_talk_blame.
+ */
+int tap_await_listening(struct tap_feed *feed, int timeout_ms, volatile bool *cancel,
+			struct err *err);
 
 int tap_open(struct link **out, const struct tap_place *at, struct err *err);
 

@@ -103,7 +103,8 @@ struct pcapng_reader *pcapng_reader_new(int fd);
 void pcapng_reader_free(struct pcapng_reader *r);
 /*
  * 0, PCAPNG_E_END, PCAPNG_E_CUT, -EINVAL damaged (err says where and how), or -errno of reading
- * (never that one). Whatever is not 0 stays so. An interface number of a packet or statistics
+ * (never that one). Whatever is not 0 stays so, but for -EAGAIN of a descriptor that does not
+ * block: ask again when there is more. An interface number of a packet or statistics
  * is always one of its section's; a new section begins anew at 0.
  */
 int pcapng_next(struct pcapng_reader *r, struct pcapng_block *out, struct err *err);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * guests.h - who is connected over TCP, and who leaves when there is no room
+ * guests.h - who is connected over TCP, and who leaves: strangers, for room or out of patience
  *
  * Until a connection has shown the right certificate it is a stranger's. Where a bound would
  * be passed, the oldest stranger leaves: of the same address first, else of all. So neither
  * silent connections nor slow handshakes keep a coordinator out, not even those that come from
  * the coordinator's own address (a container beside it). Known peers never leave for others.
+ * And no stranger stays longer than patience_ms, however busy it keeps its connection.
  */
 #ifndef GUESTS_H
 #define GUESTS_H
@@ -18,7 +19,7 @@
 struct guests;
 struct guest;
 
-struct guests *guests_new(size_t all, size_t per_address);
+struct guests *guests_new(size_t all, size_t per_address, long patience_ms);
 /* Every guest must have been removed. NULL is accepted. */
 void guests_free(struct guests *g);
 

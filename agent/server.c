@@ -200,7 +200,8 @@ int server_start(struct server **out, int listen_fd, const struct auth_files *tl
 
 	s->env = env;
 	s->tls = tls != NULL;
-	s->guests = tls ? guests_new(SERVER_CONNECTIONS, SERVER_PER_ADDRESS) : NULL;
+	s->guests = tls ? guests_new(SERVER_CONNECTIONS, SERVER_PER_ADDRESS, SERVER_IDLE_S * 1000)
+			: NULL;
 	s->daemon = start(s, listen_fd, tls);
 	if (!s->daemon) {
 		guests_free(s->guests);

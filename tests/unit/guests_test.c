@@ -58,7 +58,7 @@ static void end(struct guests *g)
 
 static void test_the_oldest_stranger_of_an_address_leaves(void **state)
 {
-	struct guests *g = guests_new(64, 3);
+	struct guests *g = guests_new(64, 3, 60000);
 	struct visit *other = visit(g, "10.0.0.2"), *v[5];
 
 	for (int i = 0; i < 5; i++)
@@ -73,7 +73,7 @@ static void test_the_oldest_stranger_of_an_address_leaves(void **state)
 
 static void test_known_peers_stay(void **state)
 {
-	struct guests *g = guests_new(64, 3);
+	struct guests *g = guests_new(64, 3, 60000);
 	struct visit *v[5];
 
 	for (int i = 0; i < 3; i++)
@@ -94,7 +94,7 @@ static void test_known_peers_stay(void **state)
 
 static void test_many_addresses(void **state)
 {
-	struct guests *g = guests_new(10, 3);
+	struct guests *g = guests_new(10, 3, 60000);
 	struct visit *known = visit(g, "10.0.0.1");
 	char address[16];
 
@@ -114,7 +114,7 @@ static void test_many_addresses(void **state)
 /* The owner closed its descriptor, whose number now is another file's: that one is left alone. */
 static void test_a_closed_descriptor_is_not_touched(void **state)
 {
-	struct guests *g = guests_new(64, 1);
+	struct guests *g = guests_new(64, 1, 60000);
 	struct visit *v = visit(g, "10.0.0.1");
 	int fds[2], n = v->here;
 
@@ -128,6 +128,28 @@ static void test_a_closed_descriptor_is_not_touched(void **state)
 	end(g);
 }
 
+/* One that never stops sending bytes is turned out all the same; who is known stays. */
+static void test_patience_ends(void **state)
+{
+	struct guests *g = guests_new(64, 8, 300);
+	struct visit *stranger = visit(g, "10.0.0.1"), *known = visit(g, "10.0.0.1");
+	int64_t since = clock_mono_ns();
+
+	guests_know(g, known->guest);
+	while (!has_to_leave(stranger) && clock_mono_ns() - since < 5 * NS_PER_S) {
+		char c;
+
+		send(stranger->there, "x", 1, MSG_NOSIGNAL);
+		clock_sleep_ms(20);
+		while (recv(stranger->here, &c, 1, 0) == 1)
+			;
+	}
+	assert_true(clock_mono_ns() - since >= 300 * NS_PER_MS);
+	assert_true(clock_mono_ns() - since < 5 * NS_PER_S);
+	assert_false(has_to_leave(known));
+	end(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +157,7 @@ int main(void)
 		cmocka_unit_test(test_known_peers_stay),
 		cmocka_unit_test(test_many_addresses),
 		cmocka_unit_test(test_a_closed_descriptor_is_not_touched),
+		cmocka_unit_test(test_patience_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ struct tap_interface {
 	int64_t index, mtu;
 	char name[64];
 	uint8_t mac[6];
-	bool has_mac;
+	bool has_mac, up;
 	char addresses[TAP_ADDRESSES_MAX][64];	/* "10.0.1.5/24" */
 	size_t n_addresses;
 };
@@ -52,7 +52,10 @@ struct tap_source {
 	int (*start)(void *arg, const struct wire_arm *a, const struct wire_wanted *w,
 		     struct tap_feed *out, struct tap_interface **interfaces, size_t *n,
 		     struct err *err);
-	/* after the stream ended or was told to: waits, tidies up, leaves nothing */
+	/*
+	 * After the stream ended or was told to: waits, tidies up, leaves nothing. Where the talk does not
+	 * say why it ended (tap_talk.h), it may say so in feed->heard->why.
+	 */
 	void (*stop)(void *arg, struct tap_feed *feed);
 	/* false: the node is no longer there. May be NULL: as tap_place's remote. */
 	bool (*alive)(void *arg, const struct tap_feed *feed);

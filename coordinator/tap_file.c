@@ -194,6 +194,16 @@ size_t tap_file_interfaces(const struct tap_file *f)
 	return f->n;
 }
 
+const char *tap_file_interface_name(const struct tap_file *f, size_t number)
+{
+	return f->groups[f->where[number].group].interfaces[f->where[number].index].name;
+}
+
+uint16_t tap_file_link_type(const struct tap_file *f, size_t number)
+{
+	return f->groups[f->where[number].group].link_type;
+}
+
 bool tap_file_loses_interfaces(const struct tap_file *f)
 {
 	for (size_t i = 0; i < f->n_groups; i++)

@@ -40,6 +40,8 @@ void tap_file_free(struct tap_file *f);
 int tap_file_declare(struct tap_file *f, uint16_t link_type, const struct tap_interface *i,
 		     struct err *err);
 size_t tap_file_interfaces(const struct tap_file *f);
+const char *tap_file_interface_name(const struct tap_file *f, size_t number);
+uint16_t tap_file_link_type(const struct tap_file *f, size_t number);
 /* -EFBIG: max_bytes is less than an empty capture needs. Nothing is left on disk then. */
 int tap_file_begin(struct tap_file *f, struct err *err);
 /* p->interface is the number of the declaration. 0, TAP_FILE_E_*, or -errno (not taken). */

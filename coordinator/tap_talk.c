@@ -116,6 +116,7 @@ bool tap_talk_link(const char *line, struct tap_interface *out)
 		take_count(&mtu, &out->mtu);
 	}
 	ether = strstr(p, "link/ether ");
+	out->up = strstr(p, ",UP") || strstr(p, "<UP");
 	out->has_mac = ether && take_mac(ether + 11, out->mac);
 	return true;
 }
@@ -200,7 +201,7 @@ static void take_end(struct tap_talk *t, const char *rest)
 		t->status = (int)status;
 }
 
-static void take_stop(struct tap_talk *t, const char *rest)
+static void take_time(int64_t *to, const char *rest)
 {
 	char *end;
 	long long v;
@@ -208,7 +209,7 @@ static void take_stop(struct tap_talk *t, const char *rest)
 	errno = 0;
 	v = strtoll(rest, &end, 10);
 	if (!errno && end != rest && !*end && v > 0 && v <= WIRE_TIME_MAX)
-		t->stop_ns = v;
+		*to = v;
 }
 
 static void take_note(struct tap_talk *t, const char *rest)
@@ -232,7 +233,9 @@ static void take_own(struct tap_talk *t, const char *p)
 	else if (str_starts(p, "note "))
 		take_note(t, p + 5);
 	else if (str_starts(p, "stop "))
-		take_stop(t, p + 5);
+		take_time(&t->stop_ns, p + 5);
+	else if (str_starts(p, "time "))
+		take_time(&t->time_ns, p + 5);
 	else if (str_starts(p, "end "))
 		take_end(t, p + 4);
 	else if (str_starts(p, "gone "))

@@ -11,6 +11,7 @@
  *	addr LINE		of `ip -o addr`
  *	links			no more of these
  *	note TEXT		for the target's notes
+ *	time NANOSECONDS	the node's clock
  *	stop NANOSECONDS	told to stop at this time, by the node's clock
  *	end WHY STATUS		nothing is left there: told, now, ended, died, lease, deadline, signal
  *	gone TEXT		the container is not what was asked for; nothing was captured
@@ -41,7 +42,8 @@ struct tap_talk {
 	bool listening;
 	bool gone;
 	int64_t captured, received, dropped_kernel, dropped_interface;	/* -1: not said */
-	int64_t stop_ns;		/* 0: not said */
+	int64_t time_ns, stop_ns;	/* 0: not said */
+	int64_t skew_ns;		/* the node's clock minus ours; the reader's to fill */
 	enum tap_why why;
 	int status;			/* of the end */
 	char *version, *state;		/* NULL: not said */
@@ -59,8 +61,8 @@ void tap_talk_feed(struct tap_talk *t, const char *p, size_t n);
 /* The end of the stream: what stands without a line's end counts too. */
 void tap_talk_end(struct tap_talk *t);
 /*
- * What failed and what to do, from the lines so far: a sentence into err. -EPERM, -ENOENT (a program
- * is missing), -ENODEV, -EINVAL (the filter), else -EIO.
+ * What failed and what to do, from the lines so far: a sentence into err. -EPERM, -ENOENT (a
+ * program is missing), -ENODEV, -EINVAL (the filter), else -EIO.
  */
 int tap_talk_blame(const struct tap_talk *t, struct err *err);
 /* One line of `ip -o link`. Pure. */

@@ -32,6 +32,7 @@ struct pour {
 	int epoll, signals;
 	int64_t beat_ns;		/* when stdin was last heard; monotonic */
 	int64_t give_up_ns;		/* of writing, once it is over; 0: not over */
+	const char *why;		/* it is over */
 	int64_t start_ns;
 	uint8_t *packets;		/* ROOM_MAX bytes, not yet written */
 	size_t fill;
@@ -44,10 +45,12 @@ static bool is_over(struct pour *p)
 	return p->give_up_ns != 0;
 }
 
-static void end(struct pour *p)
+static void end(struct pour *p, const char *why)
 {
-	if (!p->give_up_ns)
-		p->give_up_ns = clock_mono_ns() + POUR_GRACE_MS * NS_PER_MS;
+	if (is_over(p))
+		return;
+	p->give_up_ns = clock_mono_ns() + POUR_GRACE_MS * NS_PER_MS;
+	p->why = why;
 }
 
 static void hear_stdin(struct pour *p)
@@ -58,7 +61,7 @@ static void hear_stdin(struct pour *p)
 	if (n > 0)
 		p->beat_ns = clock_mono_ns();
 	else if (n == 0 || (errno != EINTR && errno != EAGAIN))
-		end(p);
+		end(p, "told");
 }
 
 /* Looks, without waiting, at what may end the capture. */
@@ -71,11 +74,11 @@ static void listen_up(struct pour *p)
 		if (events[i].data.fd == STDIN_FILENO)
 			hear_stdin(p);
 		else
-			end(p);
+			end(p, "signal");
 	}
 	if (!is_over(p) && clock_mono_ns() - p->beat_ns >= p->o->beat_s * NS_PER_S) {
 		log_warn("nothing on stdin for %d s: the capture ends", (int)p->o->beat_s);
-		end(p);
+		end(p, "lease");
 	}
 }
 
@@ -192,7 +195,8 @@ static int begin(struct pour *p, struct err *err)
 		put_interface(&b, p, &v[i]);
 	r = put(p, b.data, b.len, err);
 	if (!r)
-		log_info("listening on %zu interface%s", n, n == 1 ? "" : "s");
+		dprintf(STDERR_FILENO, "swarmcap: time %lld\nlistening on %zu interface%s\n",
+			(long long)clock_wall_ns(), n, n == 1 ? "" : "s");
 	return r;
 }
 
@@ -227,8 +231,7 @@ static int rounds(struct pour *p, struct err *err)
 	while (!r && !is_over(p)) {
 		r = sniff_round(p->sniff, p->epoll, POUR_FLUSH_MS, take, p, err);
 		if (r == SNIFF_E_GONE) {
-			log_warn("the interfaces are gone: the capture ends");
-			end(p);
+			end(p, "ended");
 		}
 		if (r >= 0)
 			r = flush(p, err);
@@ -242,6 +245,7 @@ static int drain(struct pour *p, struct err *err)
 	int64_t stop_ns = clock_wall_ns();
 	int r = SNIFF_E_SINK, written = 0;
 
+	dprintf(STDERR_FILENO, "swarmcap: stop %lld\n", (long long)stop_ns);
 	while (r == SNIFF_E_SINK && !written && clock_mono_ns() < p->give_up_ns) {
 		r = sniff_drain(p->sniff, stop_ns, take, p, err);
 		if (r >= 0)
@@ -250,9 +254,13 @@ static int drain(struct pour *p, struct err *err)
 	return r < 0 ? r : written;
 }
 
+/* Interfaces' names are at most 15 bytes of whatever the container's root likes. */
 static void tell(void *arg, const char *text)
 {
-	log_warn("%s", text);
+	cleanup_buf struct buf b = BUF_INIT(8192);
+
+	buf_add_safe(&b, text);
+	dprintf(STDERR_FILENO, "swarmcap: note %s\n", b.data);
 }
 
 static int run(struct pour *p, struct err *err)
@@ -271,7 +279,11 @@ static int run(struct pour *p, struct err *err)
 		r = rounds(p, err);
 	if (!r)
 		r = drain(p, err);
-	return r ? r : finish(p, err);
+	if (!r)
+		r = finish(p, err);
+	if (!r)
+		dprintf(STDERR_FILENO, "swarmcap: end %s 0\n", p->why);
+	return r;
 }
 
 int pour(const struct options *o, struct err *err)

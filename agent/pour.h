@@ -21,7 +21,11 @@
 #define POUR_GRACE_MS 5000
 #define POUR_BEAT_S 60
 
-/* Says "listening on N interfaces" on stderr when all handles are open. 0 or -errno. */
+/*
+ * 0 or -errno. On stderr stands what coordinator/tap_talk.h reads: "swarmcap: time NS" and "listening
+ * on N interfaces" when all handles are open, "swarmcap: note TEXT" for those left out, "swarmcap: stop
+ * NS" when it ends, and last "swarmcap: end WHY 0": told, signal, lease, ended (the network is gone).
+ */
 int pour(const struct options *o, struct err *err);
 
 #endif

@@ -128,6 +128,8 @@ static void test_every_packet_until_stdin_ends(void **state)
 	judge_says("capinfos x.pcapng", "Number of stat entries = 1");
 	judge_says("capinfos x.pcapng", "Encapsulation = Ethernet");
 	judge_says("tshark -r x.pcapng -T fields -e frame.len | sort -u", "142");
+	assert_non_null(strstr(talk.data, "\nswarmcap: stop 1"));
+	assert_non_null(strstr(talk.data, "\nswarmcap: end told 0\n"));
 }
 
 /* A packet is on stdout soon, though nothing follows it. */
@@ -192,6 +194,7 @@ static void test_lease(void **state)
 	assert_true(took < 5 * NS_PER_S);
 	assert_int_equal(end(&c, &talk), 0);
 	assert_non_null(strstr(talk.data, "nothing on stdin for 1 s"));
+	assert_non_null(strstr(talk.data, "swarmcap: end lease 0"));
 }
 
 /* A reader that holds still, its stdin open, does not keep it beyond the lease. */

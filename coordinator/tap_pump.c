@@ -312,9 +312,9 @@ static bool is_alive(struct tap_run *r)
 	return !tap->at.remote || remote_alive(tap->at.remote);
 }
 
-static void judge_silence(struct tap_run *r)
+static void judge_silence(struct tap_run *r, bool here)
 {
-	if (!is_alive(r)) {
+	if (!here) {
 		r->end = WIRE_END_NODE_LOST;
 		err_reset(&r->err);
 		err_set(&r->err, -EPIPE, "the ssh connection to the node broke");
@@ -326,7 +326,7 @@ static void judge_silence(struct tap_run *r)
 	tap_talk_blame(r->feed.heard, &r->err);
 }
 
-static void judge(struct tap_run *r)
+static void judge(struct tap_run *r, bool here)
 {
 	static const enum wire_end ends[] = {
 		[TAP_WHY_DIED] = WIRE_END_TASK_ENDED, [TAP_WHY_LEASE] = WIRE_END_LEASE_EXPIRED,
@@ -335,7 +335,7 @@ static void judge(struct tap_run *r)
 	enum tap_why why = r->feed.heard->why;
 
 	if (why == TAP_WHY_NONE) {
-		judge_silence(r);
+		judge_silence(r, here);
 		return;
 	}
 	if (r->end)
@@ -348,6 +348,7 @@ static void judge(struct tap_run *r)
 void tap_run_pump(struct tap_run *r)
 {
 	int64_t until;
+	bool here;
 
 	while (!r->drained) {
 		wait(r);
@@ -363,8 +364,9 @@ void tap_run_pump(struct tap_run *r)
 	r->stop_ns = clock_wall_ns() + r->feed.heard->skew_ns;
 	if (r->feed.heard->stop_ns && r->feed.heard->stop_ns < r->stop_ns)
 		r->stop_ns = r->feed.heard->stop_ns;
+	here = is_alive(r);
 	r->t->tap->at.source->stop(r->t->tap->at.arg, &r->feed);
-	judge(r);
+	judge(r, here);
 }
 
 void tap_run_release(struct tap_run *r)

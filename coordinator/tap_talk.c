@@ -9,6 +9,8 @@
 #include <string.h>
 
 
+#define TIME_MIN 1000000000000000000LL	/* 2001 */
+
 void tap_talk_init(struct tap_talk *t)
 {
 	*t = (struct tap_talk){ .words = BUF_INIT(TAP_WORDS_MAX) };
@@ -201,6 +203,7 @@ static void take_end(struct tap_talk *t, const char *rest)
 		t->status = (int)status;
 }
 
+/* Nanoseconds; a date that knows only seconds (busybox) says a number that is none. */
 static void take_time(int64_t *to, const char *rest)
 {
 	char *end;
@@ -208,7 +211,7 @@ static void take_time(int64_t *to, const char *rest)
 
 	errno = 0;
 	v = strtoll(rest, &end, 10);
-	if (!errno && end != rest && !*end && v > 0 && v <= WIRE_TIME_MAX)
+	if (!errno && end != rest && !*end && v >= TIME_MIN && v <= WIRE_TIME_MAX)
 		*to = v;
 }
 
@@ -250,7 +253,7 @@ static bool is_idle_talk(const char *line)
 	static const char *const starts[] = {
 		"tcpdump: data link type ", "tcpdump: verbose output suppressed",
 		"tcpdump: WARNING: ", "dropped privs to ", "(Promiscuous mode not supported",
-		"Warning: Permanently added ", "tcpdump: Warning: ", "Reporting bugs",
+		"Warning: Permanently added ", "tcpdump: Warning: ", "Terminated",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(starts); i++)

@@ -131,14 +131,13 @@ static void count(const struct tap_run *r, struct pcapng_stats *all)
 
 	*all = (struct pcapng_stats){ .received = -1, .dropped = -1 };
 	if (r->classic) {
-		all->received = h->received;
 		all->dropped = h->dropped_kernel;
-		if (h->received >= 0)	/* of loopback packets tcpdump counts both sights */
-			all->received -= tap_stream_copies(r->stream);
-		if (all->received < 0 && h->received >= 0)
-			all->received = 0;
 		if (all->dropped >= 0 && h->dropped_interface > 0)
 			all->dropped += h->dropped_interface;
+		/* what it calls "received by filter" counts loopback packets twice */
+		if (h->captured >= tap_stream_copies(r->stream))
+			all->received = h->captured - tap_stream_copies(r->stream) +
+					(all->dropped > 0 ? all->dropped : 0);
 		return;
 	}
 	for (size_t i = 0; i < r->n_stats; i++) {

@@ -6,6 +6,8 @@
 
 #include "bundle.h"
 #include "filter.h"
+#include "route.h"
+#include "ssh_host.h"
 #include "units.h"
 
 #include <arpa/inet.h>
@@ -212,6 +214,49 @@ static int set_rotate(struct request *r, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_route(struct request *r, const char *value, struct err *err)
+{
+	if (route_parse(value) == ROUTE_NONE)
+		return err_set(err, -EINVAL, "--route '%s': neither agent, local, ssh-push, "
+			       "ssh-nsenter nor ssh-helper", value);
+	r->route = value;
+	return 0;
+}
+
+static int set_ssh_host(struct request *r, const char *value, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	if (ssh_host_check(value, &why) < 0)
+		return err_set(err, -EINVAL, "--ssh-host '%s': %s", value, why.text);
+	if (r->n_ssh_hosts == REQUEST_SELECTORS_MAX)
+		return err_set(err, -EINVAL, "--ssh-host: more than %d of them",
+			       REQUEST_SELECTORS_MAX);
+	r->ssh_hosts[r->n_ssh_hosts++] = value;
+	return 0;
+}
+
+static int set_ssh_accept_new(struct request *r, const char *value, struct err *err)
+{
+	r->ssh_accept_new = true;
+	return 0;
+}
+
+static int set_helper_image(struct request *r, const char *value, struct err *err)
+{
+	if (!*value || *value == '-' || strpbrk(value, " \t\n"))
+		return err_set(err, -EINVAL, "--helper-image '%s': not the name of an image",
+			       value);
+	r->helper_image = value;
+	return 0;
+}
+
+static int set_pull(struct request *r, const char *value, struct err *err)
+{
+	r->pull = true;
+	return 0;
+}
+
 const struct command_row options_commands[] = {
 	{ "capture", "SELECTOR...", "capture until a limit or ^C, then write one archive",
 	  OPT_CAPTURE, 1, REQUEST_SELECTORS_MAX, "service" },
@@ -257,10 +302,20 @@ const struct option_row options_rows[] = {
 	  "make new certificates and give them to the agents" },
 	{ "force", 0, NULL, OPT_DEPLOY | OPT_UNDEPLOY, false, set_force,
 	  "even while captures run or lie unfetched on the nodes" },
+	{ "route", 0, "ROUTE", OPT_REACH, false, set_route,
+	  "agent, local, ssh-push, ssh-nsenter or ssh-helper; default: the first that works" },
+	{ "ssh-host", 0, "NODE=HOST", OPT_REACH, false, set_ssh_host,
+	  "[USER@]HOST[:PORT] of a node for ssh, as in '%=%.example.net'; repeatable" },
+	{ "helper-image", 0, "IMAGE", OPT_CAPTURE | OPT_LS | OPT_DOCTOR, false, set_helper_image,
+	  "an image with tcpdump for the route ssh-helper; default: the agent's" },
+	{ "pull", 0, NULL, OPT_CAPTURE | OPT_LS | OPT_DOCTOR, false, set_pull,
+	  "the helper's image may be pulled" },
 	{ "json", 0, NULL, OPT_CAPTURE | OPT_FETCH | OPT_RM | OPT_LS | OPT_DOCTOR, false, set_json,
 	  "one JSON object per line, on stdout" },
 	{ "host", 'H', "ENGINE", OPT_ALL, true, set_host,
 	  "a manager's engine; default: $DOCKER_HOST, else unix:///var/run/docker.sock" },
+	{ "ssh-accept-new", 0, NULL, OPT_ALL, true, set_ssh_accept_new,
+	  "note the keys of hosts that ssh does not know yet; a changed key is refused" },
 	{ "credentials", 0, "DIR", OPT_ALL, true, set_credentials,
 	  "certificates; default: $SWARMCAP_CREDENTIALS, else ~/.config/swarmcap/<cluster id>" },
 	{ "quiet", 'q', NULL, OPT_ALL, true, set_quiet, "say nothing but errors" },

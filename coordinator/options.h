@@ -19,6 +19,7 @@ enum {
 	OPT_UNDEPLOY = 1 << 5,
 	OPT_DOCTOR = 1 << 6,
 	OPT_ALL = (1 << 7) - 1,
+	OPT_REACH = OPT_CAPTURE | OPT_FETCH | OPT_RM | OPT_LS | OPT_DOCTOR,
 };
 
 struct command_row {

@@ -13,6 +13,7 @@
 #include "units.h"
 #include "version.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #define LONG_BASE 256		/* getopt's answer for the option of row n is LONG_BASE + n */
 #define LONG_HELP (LONG_BASE + ROWS_MAX)
 #define LONG_VERSION (LONG_HELP + 1)
+#define CONTAINER_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 
 /* What getopt may find in one of the two runs. */
 struct grammar {
@@ -136,19 +138,46 @@ static int check_id(const struct request *r, const char *operand, struct err *er
 	return 0;
 }
 
-/* A service: "web" or "service:web"; *operand becomes the name alone. */
+const char *request_container(const char *selector)
+{
+	static const char prefix[] = "container:";
+
+	return str_starts(selector, prefix) ? selector + strlen(prefix) : NULL;
+}
+
+bool request_containers_only(const struct request *r)
+{
+	for (size_t i = 0; i < r->n_selectors; i++)
+		if (!request_container(r->selectors[i]))
+			return false;
+	return r->n_selectors > 0;
+}
+
+/* A container by name or id; the operand stays as it is. */
+static int check_container(const struct request *r, const char *operand, struct err *err)
+{
+	const char *name = request_container(operand);
+
+	if (!*name || strlen(name) > WIRE_TEXT_MAX || !isalnum((unsigned char)*name) ||
+	    name[strspn(name, CONTAINER_LETTERS)])
+		return err_set(err, -EINVAL, "%s: '%.64s' is not the name of a container",
+			       r->command, operand);
+	return 0;
+}
+
+/* A service: "web" or "service:web", *operand becomes the name alone; or "container:NAME". */
 static int check_selector(const struct request *r, char **operand, struct err *err)
 {
 	static const char prefix[] = "service:";
 	char *s = *operand;
 
+	if (request_container(s))
+		return check_container(r, s, err);
 	if (str_starts(s, prefix))
 		s += strlen(prefix);
 	else if (strchr(s, ':') || !strcmp(s, "ingress"))
-		return err_set(
-			err, -EINVAL,
-			"%s: cannot select '%s': services only, as in 'web' or 'service:web'",
-			r->command, s);
+		return err_set(err, -EINVAL, "%s: cannot select '%s': services, as in 'web' or "
+			       "'service:web', and 'container:NAME' only", r->command, s);
 	if (!*s || strlen(s) > WIRE_TEXT_MAX)
 		return err_set(err, -EINVAL, "%s: '%.64s' is not the name of a service", r->command,
 			       *operand);

@@ -17,7 +17,10 @@
 
 struct request {
 	const char *command;		/* "capture", ...: the row's name in options.c's table */
-	/* services without their "service:", or the operand (an ID); borrowed from argv */
+	/*
+	 * Services without their "service:", containers with their "container:", or the operand
+	 * (an ID); borrowed from argv.
+	 */
 	char *selectors[REQUEST_SELECTORS_MAX];
 	size_t n_selectors;
 
@@ -65,6 +68,10 @@ struct request {
 #define REQUEST_E_VERSION 2
 int request_parse(int argc, char **argv, struct request *out, struct err *err);
 void request_release(struct request *r);
+/* The name or id in "container:NAME"; NULL: the selector is a service. */
+const char *request_container(const char *selector);
+/* At least one selector, and no service among them. */
+bool request_containers_only(const struct request *r);
 /* The help of one command, or with NULL of the program, from the same tables. */
 void request_help(FILE *to, const char *command);
 

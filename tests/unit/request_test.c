@@ -88,6 +88,32 @@ static void everything(void **state)
 	request_release(&r);
 }
 
+static void ways_to_the_nodes(void **state)
+{
+	struct request r;
+	struct err err;
+
+	assert_int_equal(parse("--ssh-accept-new capture web container:db --route ssh-push "
+			       "--ssh-host n1=a --ssh-host %=%.lan --helper-image i:1 --pull", &r,
+			       &err), 0);
+	assert_string_equal(r.route, "ssh-push");
+	assert_int_equal(r.n_ssh_hosts, 2);
+	assert_string_equal(r.ssh_hosts[1], "%=%.lan");
+	assert_true(r.ssh_accept_new && r.pull);
+	assert_string_equal(r.helper_image, "i:1");
+	assert_string_equal(request_container(r.selectors[1]), "db");
+	assert_null(request_container(r.selectors[0]));
+	assert_false(request_containers_only(&r));
+	request_release(&r);
+
+	assert_int_equal(parse("capture container:db_1.x", &r, &err), 0);
+	assert_true(request_containers_only(&r));
+	request_release(&r);
+	assert_refused("capture container:", "not the name of a container");
+	assert_refused("capture container:../x", "not the name of a container");
+	assert_refused("capture container:a/b", "not the name of a container");
+}
+
 static void last_wins_and_order_is_free(void **state)
 {
 	struct request r;
@@ -178,7 +204,11 @@ static void unknown_options(void **state)
 	assert_refused("capture web --merge", "'capture' has no option '--merge' (see 'swarmcap capture --help')");
 	assert_refused("capture web --rotate-bytes=5M", "'capture' has no option '--rotate-bytes'");
 	assert_refused("capture web --no-follow", "'capture' has no option '--no-follow'");
-	assert_refused("capture web --route ssh", "'capture' has no option '--route'");
+	assert_refused("capture web --route ssh", "--route 'ssh': neither agent");
+	assert_refused("capture web --ssh-host n1", "--ssh-host 'n1': not NODE=");
+	assert_refused("capture web --helper-image -x", "not the name of an image");
+	assert_refused("deploy --route agent", "'deploy' has no option '--route'");
+	assert_refused("fetch --pull " ID, "'fetch' has no option '--pull'");
 	assert_refused("capture web -c x", "'capture' has no option '-c'");
 	assert_refused("rm --filter tcp " ID, "'rm' has no option '--filter'");
 	assert_refused("--filter tcp capture web", "'swarmcap' has no option '--filter' (see 'swarmcap --help')");
@@ -285,6 +315,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(everything),
+		cmocka_unit_test(ways_to_the_nodes),
 		cmocka_unit_test(last_wins_and_order_is_free),
 		cmocka_unit_test(other_commands),
 		cmocka_unit_test(bad_values),

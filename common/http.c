@@ -7,7 +7,8 @@
  * struct transfer (http_transfer.h) that lives as long as the request.
  *
  * With TLS the URL names the server as its certificate does, and CONNECT_TO leads to the
- * address: neither DNS nor the address takes part in whom we trust.
+ * address: neither DNS nor the address takes part in whom we trust. An Engine's certificate
+ * names its host instead. With a dialer CONNECT_TO leads to a number that nobody ever sees.
  */
 #include "http.h"
 #include "http_transfer.h"
@@ -17,6 +18,7 @@
 #include <sys/un.h>
 
 #define CONNECT_TIMEOUT_MS 5000
+#define DIAL_TIMEOUT_MS 30000		/* a tunnel may have to be dug first */
 #define CALL_TIMEOUT_MS 30000
 #define STALL_TIMEOUT_MS 15000
 
@@ -25,25 +27,48 @@ static bool is_ipv6(const char *host)
 	return strchr(host, ':') != NULL;
 }
 
+static bool has_tls(const struct http_endpoint *at)
+{
+	return at->host && (at->tls || at->ca_file);
+}
+
+static char *name_peer(const struct http_endpoint *at)
+{
+	if (at->unix_path)
+		return xasprintf("unix://%s", at->unix_path);
+	if (!at->host)
+		return xstrdup("the far end of the tunnel");
+	if (!at->port)
+		return xstrdup(at->host);
+	return xasprintf(is_ipv6(at->host) ? "[%s]:%u" : "%s:%u", at->host, at->port);
+}
+
 static void name_endpoint(struct http *h, const struct http_endpoint *at)
 {
-	const char *open = at->host && is_ipv6(at->host) ? "[" : "", *shut = *open ? "]" : "";
+	const char *prefix = at->base_path ? at->base_path : "";
+
+	h->peer = name_peer(at);
+	if (has_tls(at) && !at->tls)
+		h->base = xasprintf("https://%s:%u%s", at->server_name, at->port, prefix);
+	else if (has_tls(at))
+		h->base = xasprintf("https://%s%s", h->peer, prefix);
+	else if (at->unix_path || at->dialer)
+		h->base = xasprintf("http://localhost%s", prefix);
+	else
+		h->base = xasprintf("http://%s%s", h->peer, prefix);
+}
+
+/* Where curl connects to, when that is not what the URL says. */
+static void lead_elsewhere(struct http *h, const struct http_endpoint *at)
+{
 	cleanup_free char *to = NULL;
 
-	if (at->unix_path) {
-		h->base = xstrdup("http://localhost");
-		h->peer = xasprintf("unix://%s", at->unix_path);
-		return;
-	}
-
-	h->peer = xasprintf("%s%s%s:%u", open, at->host, shut, at->port);
-	if (!at->ca_file) {
-		h->base = xasprintf("http://%s", h->peer);
-		return;
-	}
-	h->base = xasprintf("https://%s:%u", at->server_name, at->port);
-	to = xasprintf("%s:%u:%s", at->server_name, at->port, h->peer);
-	h->connect_to = curl_slist_append(NULL, to);
+	if (at->dialer) /* a number that nobody connects to: names are not looked up for it */
+		to = xstrdup("::127.0.0.1:1");
+	else if (has_tls(at) && !at->tls)
+		to = xasprintf("%s:%u:%s", at->server_name, at->port, h->peer);
+	if (to)
+		h->connect_to = curl_slist_append(NULL, to);
 }
 
 static CURLcode set_manners(CURL *c)
@@ -68,6 +93,36 @@ static CURLcode set_manners(CURL *c)
 	return rc;
 }
 
+static CURLcode set_tls(struct http *h, const struct http_endpoint *at)
+{
+	long versions = at->tls ? (long)CURL_SSLVERSION_TLSv1_2 :
+				  (long)(CURL_SSLVERSION_TLSv1_3 | CURL_SSLVERSION_MAX_TLSv1_3);
+	bool trusting = at->tls && at->tls_insecure;
+	CURL *c = h->curl;
+	CURLcode rc = CURLE_OK;
+
+	rc |= curl_easy_setopt(c, CURLOPT_SSLVERSION, versions);
+	rc |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, trusting ? 0L : 1L);
+	rc |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, trusting ? 0L : 2L);
+	if (at->ca_file) {
+		rc |= curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
+		rc |= curl_easy_setopt(c, CURLOPT_CAINFO, at->ca_file);
+	}
+	rc |= curl_easy_setopt(c, CURLOPT_SSLCERT, at->cert_file);
+	rc |= curl_easy_setopt(c, CURLOPT_SSLKEY, at->key_file);
+	return rc;
+}
+
+static CURLcode set_dialer(struct http *h)
+{
+	CURLcode rc = CURLE_OK;
+
+	rc |= curl_easy_setopt(h->curl, CURLOPT_OPENSOCKETFUNCTION, http_on_open);
+	rc |= curl_easy_setopt(h->curl, CURLOPT_OPENSOCKETDATA, h);
+	rc |= curl_easy_setopt(h->curl, CURLOPT_SOCKOPTFUNCTION, http_on_opened);
+	return rc;
+}
+
 static CURLcode set_endpoint(struct http *h, const struct http_endpoint *at)
 {
 	CURL *c = h->curl;
@@ -75,29 +130,21 @@ static CURLcode set_endpoint(struct http *h, const struct http_endpoint *at)
 
 	rc |= curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->words);
 	rc |= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, h->connect_timeout_ms);
-	rc |= curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, at->unix_path);
-	if (at->unix_path || !at->ca_file)
-		return rc;
-
 	rc |= curl_easy_setopt(c, CURLOPT_CONNECT_TO, h->connect_to);
-	rc |= curl_easy_setopt(c, CURLOPT_SSLVERSION,
-			       (long)(CURL_SSLVERSION_TLSv1_3 | CURL_SSLVERSION_MAX_TLSv1_3));
-	rc |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
-	rc |= curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
-	rc |= curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
-	rc |= curl_easy_setopt(c, CURLOPT_CAINFO, at->ca_file);
-	rc |= curl_easy_setopt(c, CURLOPT_SSLCERT, at->cert_file);
-	rc |= curl_easy_setopt(c, CURLOPT_SSLKEY, at->key_file);
-	return rc;
+	if (at->dialer)
+		rc |= set_dialer(h);
+	else
+		rc |= curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, at->unix_path);
+	return has_tls(at) ? rc | set_tls(h, at) : rc;
 }
 
 static int check_endpoint(const struct http_endpoint *at, struct err *err)
 {
 	struct sockaddr_un sa;
 
-	if (!at->unix_path && !at->host)
+	if (!at->unix_path && !at->host && !at->dialer)
 		return err_set(err, -EINVAL, "no address to connect to");
-	if (at->unix_path && strlen(at->unix_path) >= sizeof(sa.sun_path))
+	if (at->unix_path && !at->dialer && strlen(at->unix_path) >= sizeof(sa.sun_path))
 		return err_set(err, -ENAMETOOLONG,
 			       "the path of a socket is longer than %zu bytes: '%s'",
 			       sizeof(sa.sun_path) - 1, at->unix_path);
@@ -109,6 +156,19 @@ static long or_default(long ms, long def)
 	return ms > 0 ? ms : def;
 }
 
+/* A header without value is one that curl would add by itself, taken away. */
+static void collect_headers(struct http *h, char *const *more)
+{
+	h->headers = curl_slist_append(NULL, "Expect:");
+	curl_slist_append(h->headers, "Content-Type:");
+	h->json_headers = curl_slist_append(NULL, "Expect:");
+	curl_slist_append(h->json_headers, "Content-Type: application/json");
+	for (; more && *more; more++) {
+		curl_slist_append(h->headers, *more);
+		curl_slist_append(h->json_headers, *more);
+	}
+}
+
 int http_new(struct http **out, const struct http_endpoint *at, struct err *err)
 {
 	struct http *h;
@@ -118,17 +178,17 @@ int http_new(struct http **out, const struct http_endpoint *at, struct err *err)
 		return rc;
 
 	h = xcalloc(1, sizeof(*h));
-	h->connect_timeout_ms = or_default(at->connect_timeout_ms, CONNECT_TIMEOUT_MS);
+	if (at->dialer)
+		h->dialer = *at->dialer;
+	h->connect_timeout_ms = or_default(at->connect_timeout_ms,
+					   at->dialer ? DIAL_TIMEOUT_MS : CONNECT_TIMEOUT_MS);
 	h->endpoint_timeout_ms = or_default(at->timeout_ms, CALL_TIMEOUT_MS);
 	h->timeout_ms = h->endpoint_timeout_ms;
 	h->cancel = at->cancel;
 	h->stall_timeout_ms = or_default(at->stall_timeout_ms, STALL_TIMEOUT_MS);
-	/* A header without value is one that curl would add by itself, taken away. */
-	h->headers = curl_slist_append(NULL, "Expect:");
-	curl_slist_append(h->headers, "Content-Type:");
-	h->json_headers = curl_slist_append(NULL, "Expect:");
-	curl_slist_append(h->json_headers, "Content-Type: application/json");
+	collect_headers(h, at->headers);
 	name_endpoint(h, at);
+	lead_elsewhere(h, at);
 
 	h->curl = curl_easy_init();
 	if (!h->curl || set_manners(h->curl) || set_endpoint(h, at)) {
@@ -188,6 +248,8 @@ static int perform(struct http *h, const char *path, struct http_transfer *t, st
 	r->status = 0;
 	r->api_version[0] = r->swarm[0] = '\0';
 	h->words[0] = '\0';
+	h->dialed = 0;
+	err_reset(&h->dial_err);
 
 	curl_easy_setopt(h->curl, CURLOPT_URL, url);
 	curl_easy_setopt(h->curl, CURLOPT_HEADERDATA, t);

@@ -173,6 +173,8 @@ int http_transfer_error(const struct http *h, const struct http_transfer *t, CUR
 {
 	if (t->rc < 0)
 		return ended_by_us(h, t->rc, err);
+	if (h->dialed < 0)
+		return err_set(err, h->dialed, "%s", h->dial_err.text);
 
 	switch (rc) {
 	case CURLE_OPERATION_TIMEDOUT:

@@ -14,6 +14,9 @@
 
 struct http {
 	CURL *curl;
+	struct http_dialer dialer;	/* dial is NULL: curl connects */
+	int dialed;			/* -errno of the last dial, and why */
+	struct err dial_err;
 	struct curl_slist *connect_to, *headers, *json_headers;
 	char *base;			/* of URLs: "https://swarmcap-agent:9473" */
 	char *peer;			/* in sentences: "10.99.0.13:9473" */
@@ -38,6 +41,9 @@ struct http_transfer {
 	int64_t moved_ns;
 };
 
+/* Of http_dial.c: curl's CURLOPT_OPENSOCKETFUNCTION and CURLOPT_SOCKOPTFUNCTION, for a dialer. */
+curl_socket_t http_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *to);
+int http_on_opened(void *arg, curl_socket_t fd, curlsocktype purpose);
 size_t http_on_header(char *line, size_t size, size_t n, void *arg);
 size_t http_on_body(char *p, size_t size, size_t n, void *arg);
 int http_on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total,

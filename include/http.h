@@ -21,19 +21,30 @@
 
 /* Who makes connected stream sockets instead of curl: a tunnel, a process' pipes. */
 struct http_dialer {
-	/* A new connected socket, the caller's to keep; or -errno with err. Any thread may call. */
+	/*
+	 * A new connected socket, the caller's to keep; or -errno with err, which becomes the
+	 * call's own result. Any thread may call; nobody bounds its time but itself.
+	 */
 	int (*dial)(void *arg, struct err *err);
 	void *arg;
 };
 
 struct http_endpoint {
-	const struct http_dialer *dialer; /* copied; or NULL: connect by the fields below */
+	/* Copied; or NULL: connect by the fields below. With one, host is a name for people. */
+	const struct http_dialer *dialer;
 	const char *unix_path;		/* a unix socket (at most 107 bytes), or NULL */
 	const char *host;		/* else an address: 10.99.0.11 or fd00::1, no brackets */
 	uint16_t port;
 	/* mutual TLS 1.3 when ca_file is set; PEM files; the name is checked, not the address */
 	const char *ca_file, *cert_file, *key_file, *server_name;
-	long connect_timeout_ms;	/* TCP and TLS handshake; 0: 5000 */
+	/*
+	 * TLS 1.2 or later to an Engine instead: the name checked is host, each file may be NULL
+	 * (of ca_file: the system's authorities); insecure: whoever answers is believed.
+	 */
+	bool tls, tls_insecure;
+	const char *base_path;		/* "/prefix" before every path; NULL: none */
+	char *const *headers;		/* "Name: value", ends with NULL; or NULL */
+	long connect_timeout_ms;	/* TCP and TLS handshake; 0: 5000, with a dialer 30000 */
 	long timeout_ms;		/* of a whole call; 0: 30000 */
 	long stall_timeout_ms;		/* of a fetch that crawls; 0: 15000 */
 	volatile bool *cancel;		/* or NULL; true: calls end with -ECANCELED in a second */

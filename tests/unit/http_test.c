@@ -448,6 +448,62 @@ static void test_fetch_cancelled(void **state)
 	http_free(h);
 }
 
+/* ---- a dialer */
+
+struct dialing {
+	int calls, code;
+};
+
+static int dial_plain(void *arg, struct err *err)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(plain.port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct dialing *d = arg;
+	int fd;
+
+	d->calls++;
+	if (d->code)
+		return err_set(err, d->code, "the tunnel is shut: ask the digger");
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_return_code(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	return fd;
+}
+
+/* The address is a name for people: nobody connects to it, nobody looks it up. */
+static void test_dialer(void **state)
+{
+	cleanup_http_reply struct http_reply r = HTTP_REPLY_INIT;
+	struct dialing d = { 0 };
+	const struct http_dialer dialer = { dial_plain, &d };
+	struct err err = ERR_INIT;
+	struct http *h = open_http(&(struct http_endpoint){
+		.dialer = &dialer, .host = "no.such.host.invalid", .port = 1 });
+
+	for (int i = 0; i < 2; i++)
+		if (http_call(h, "GET", "/echo", NULL, &r, &err) < 0)
+			fail_msg("%s", err.text);
+	assert_int_equal(r.status, 200);
+	assert_int_equal(d.calls, 1);
+	http_free(h);
+}
+
+static void test_dialer_fails(void **state)
+{
+	cleanup_http_reply struct http_reply r = HTTP_REPLY_INIT;
+	struct dialing d = { .code = -ENOLINK };
+	const struct http_dialer dialer = { dial_plain, &d };
+	struct err err = ERR_INIT;
+	struct http *h = open_http(&(struct http_endpoint){ .dialer = &dialer });
+
+	assert_int_equal(http_call(h, "GET", "/echo", NULL, &r, &err), -ENOLINK);
+	assert_string_equal(err.text, "the tunnel is shut: ask the digger");
+	assert_int_equal(d.calls, 1);
+	d.code = 0;
+	err_reset(&err);
+	assert_int_equal(http_call(h, "GET", "/echo", NULL, &r, &err), 0);
+	http_free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -462,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_fetch_refused_without_end),
 		cmocka_unit_test(test_fetch_ended_by_sink),
 		cmocka_unit_test(test_fetch_stalls), cmocka_unit_test(test_fetch_cancelled),
+		cmocka_unit_test(test_dialer), cmocka_unit_test(test_dialer_fails),
 	};
 
 	return cmocka_run_group_tests_name("http", tests, start, stop);

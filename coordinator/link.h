@@ -37,7 +37,8 @@ void link_clock_estimate(const struct link_probe *probes, size_t n, struct link_
 
 /* Where an agent is; copied, but for cancel. */
 struct link_place {
-	const char *address; /* 10.99.0.11 or fd00::1; without creds the path of a unix socket */
+	/* 10.99.0.11 or fd00::1; without creds a unix socket's path, or with a dialer any name */
+	const char *address;
 	uint16_t port;
 	const struct creds *creds;	/* mutual TLS with these; NULL: a unix socket */
 	const struct http_dialer *dialer; /* copied; NULL: connect to address; TLS as creds say */

@@ -178,8 +178,11 @@ static int fetch_open(struct fetch *s, struct err *err)
 int link_fetch(struct link *l, const struct link_file *f, bool *local, struct err *err)
 {
 	cleanup(fetch_release) struct fetch s = { .f = f, .l = l, .fd = -1 };
-	int rc = fetch_open(&s, err);
+	int rc;
 
+	if (l->ops)
+		return l->ops->fetch(l->arg, f, local, err);
+	rc = fetch_open(&s, err);
 	*local = s.local < 0;
 	if (rc < 0)
 		return rc;

@@ -10,8 +10,12 @@
 #define LINK_PATH_MAX 256
 
 struct link {
-	struct http *http;
+	struct http *http;		/* NULL: ops do it all */
 	char *peer;			/* "10.99.0.11:9473", in sentences */
+	const struct link_ops *ops;	/* of what only looks like an agent, or NULL */
+	void *arg;
+	void (*release)(void *arg);	/* at the end of all, or NULL */
+	void *release_arg;
 };
 
 /* "/v1/captures/ID" and what follows, or -EINVAL: nothing that is no id becomes a path. */

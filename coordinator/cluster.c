@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "request.h"
 #include "units.h"
 #include "version.h"
 
@@ -115,6 +116,32 @@ static int load_tasks(struct engine *e, struct cluster *c, struct err *err)
 	return rc < 0 ? rc : cluster_decode_tasks(tasks, c, err);
 }
 
+/* Where an agent may answer, as far as the manager knows. */
+static int load_agent_nodes(struct engine *e, const char *service_id, struct cluster *c,
+			    struct err *err)
+{
+	cleanup_free char *filters = engine_filters("service", service_id, "desired-state",
+						    "running", NULL);
+	cleanup_free char *path = xasprintf("/tasks?%s", filters);
+	cleanup_json json_t *list = NULL;
+	const json_t *task;
+	size_t i;
+	int rc = ask(e, path, &list, err);
+
+	if (rc < 0)
+		return rc;
+	json_array_foreach(list, i, task) {
+		const char *node = jx_str(task, "NodeID", "");
+
+		if (strcmp(jx_str(task, "Status.State", ""), "running") != 0)
+			continue;
+		for (size_t k = 0; k < c->n_nodes; k++)
+			if (strcmp(c->nodes[k].id, node) == 0)
+				c->nodes[k].agent = true;
+	}
+	return 0;
+}
+
 /* By the label, not by name: a stack's service is named after the stack (deploy/stack.yml). */
 static int load_agent_port(struct engine *e, struct cluster *c, struct err *err)
 {
@@ -132,17 +159,17 @@ static int load_agent_port(struct engine *e, struct cluster *c, struct err *err)
 		if (units_parse_u64(jx_str(service, "Spec.Labels.=swarmcap.port", ""), 1,
 				    UINT16_MAX, &port) == 0)
 			break;
+	if (i == json_array_size(list))
+		i = 0;
 	c->agent_port = (uint16_t)port;
-	return 0;
+	return load_agent_nodes(e, jx_str(json_array_get(list, i), "ID", ""), c, err);
 }
 
-int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err)
+static int load_members(struct engine *e, const json_t *info, struct cluster *c, struct err *err)
 {
-	cleanup_json json_t *info = NULL, *nodes = NULL;
-	int rc = ask(e, "/info", &info, err);
+	cleanup_json json_t *nodes = NULL;
+	int rc = cluster_decode_info(info, c, err);
 
-	if (rc == 0)
-		rc = cluster_decode_info(info, c, err);
 	if (rc == 0)
 		rc = ask(e, "/nodes", &nodes, err);
 	if (rc == 0)
@@ -150,12 +177,61 @@ int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err)
 	return rc < 0 ? rc : load_agent_port(e, c, err);
 }
 
+int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err)
+{
+	cleanup_json json_t *info = NULL;
+	int rc = ask(e, "/info", &info, err);
+
+	return rc < 0 ? rc : load_members(e, info, c, err);
+}
+
+static int load_container(struct engine *e, const char *name, struct cluster *c, struct err *err)
+{
+	cleanup_free char *escaped = engine_escape(name);
+	cleanup_free char *path = xasprintf("/containers/%s/json", escaped);
+	cleanup_json json_t *container = NULL;
+	struct err why = ERR_INIT;
+	int rc = engine_get(e, path, &container, &why);
+
+	if (rc == ENGINE_E_NOT_FOUND) {
+		err_set(err, -ENOENT, "there is no container '%s' on %s", name, c->self_name);
+		return CLUSTER_E_UNKNOWN;
+	}
+	if (rc != 0)
+		return err_set(err, rc > 0 ? -EIO : rc, "%s (container '%s')", why.text, name);
+	return cluster_decode_container(container, c, err);
+}
+
+static bool containers_only(char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!request_container(names[i]))
+			return false;
+	return n > 0;
+}
+
+static int load_self(struct engine *e, bool alone, struct cluster *c, struct err *err)
+{
+	cleanup_json json_t *info = NULL;
+	int rc = ask(e, "/info", &info, err);
+
+	if (rc < 0)
+		return rc;
+	if (alone && !jx_bool(info, "Swarm.ControlAvailable", false))
+		return cluster_decode_alone(info, c, err);
+	return load_members(e, info, c, err);
+}
+
 int cluster_load(struct engine *e, char *const *names, size_t n, struct cluster *c, struct err *err)
 {
-	int rc = cluster_load_nodes(e, c, err);
+	int rc = load_self(e, containers_only(names, n), c, err);
 
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = load_service(e, names[i], c, err);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		const char *container = request_container(names[i]);
+
+		rc = container ? load_container(e, container, c, err)
+			       : load_service(e, names[i], c, err);
+	}
 	if (rc == 0 && n == 0)
 		rc = load_all_services(e, c, err);
 	return rc ? rc : load_tasks(e, c, err);
@@ -220,6 +296,7 @@ static void release_node(struct cluster_node *n)
 	free(n->state);
 	free(n->availability);
 	free(n->os);
+	free(n->arch);
 	free(n->engine_version);
 }
 
@@ -259,6 +336,14 @@ static void release_task(struct cluster_task *t)
 	free(t->error);
 }
 
+static void release_container(struct cluster_container *k)
+{
+	cluster_release_networks(k->networks, k->n_networks);
+	free(k->id);
+	free(k->name);
+	free(k->image);
+}
+
 void cluster_release(struct cluster *c)
 {
 	for (size_t i = 0; i < c->n_nodes; i++)
@@ -267,6 +352,9 @@ void cluster_release(struct cluster *c)
 		release_service(&c->services[i]);
 	for (size_t i = 0; i < c->n_tasks; i++)
 		release_task(&c->tasks[i]);
+	for (size_t i = 0; i < c->n_containers; i++)
+		release_container(&c->containers[i]);
+	free(c->containers);
 	free(c->nodes);
 	free(c->services);
 	free(c->tasks);

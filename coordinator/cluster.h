@@ -23,8 +23,9 @@ struct cluster_node {
 	char *address;			/* see cluster.c: facts 1.5, the address quirk; "" when unknown */
 	char *state;			/* unknown, down, ready, disconnected */
 	char *availability;		/* active, pause, drain */
-	char *os, *engine_version;
+	char *os, *arch, *engine_version;	/* arch: as uname tells, "x86_64"; "" when unknown */
 	bool manager, leader;
+	bool agent;			/* a task of the agents' service runs there */
 };
 
 struct cluster_service {
@@ -42,8 +43,16 @@ struct cluster_task {
 	size_t n_networks;
 };
 
+/* One that was selected by itself; it is on the node of the Engine that answered. */
+struct cluster_container {
+	char *id, *name, *image;
+	bool running;
+	struct wire_network *networks;
+	size_t n_networks;
+};
+
 struct cluster {
-	char *id;			/* of the Swarm */
+	char *id;			/* of the Swarm; "": there is none, see cluster_load */
 	char *self_node_id, *self_name;	/* the manager that answered */
 	char *self_address;		/* as it advertises itself; "" when unknown */
 	uint16_t agent_port;		/* label swarmcap.port of the agents' service; 0: no such service */
@@ -53,6 +62,8 @@ struct cluster {
 	size_t n_services;
 	struct cluster_task *tasks;		/* of those services */
 	size_t n_tasks;
+	struct cluster_container *containers;	/* those that were selected */
+	size_t n_containers;
 };
 
 #define CLUSTER_INIT { 0 }
@@ -68,12 +79,20 @@ int cluster_decode_nodes(const json_t *nodes, struct cluster *c, struct err *err
 /* Adds one service; one that is there already is not added twice. */
 int cluster_decode_service(const json_t *service, struct cluster *c, struct err *err);
 int cluster_decode_tasks(const json_t *tasks, struct cluster *c, struct err *err);
+/* cluster_container.c: GET /containers/NAME/json. One that is there already is not added twice. */
+int cluster_decode_container(const json_t *container, struct cluster *c, struct err *err);
+/*
+ * An Engine that is no manager, for its containers: a cluster of one node, which has the id that
+ * the Swarm gave it or "", and the address 127.0.0.1.
+ */
+int cluster_decode_alone(const json_t *info, struct cluster *c, struct err *err);
 
 /* Info, nodes and the agent's port only: for deploy, doctor, fetch, rm. */
 int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err);
 /*
  * All for these service names or ids (exact, or a unique id prefix; never a name's prefix).
- * With no names: every service. 0; CLUSTER_E_UNKNOWN: a name that does not exist, err says
+ * With no names: every service. "container:NAME" is a container of the Engine's own node; with
+ * nothing but such names the Engine need not be a manager. 0; CLUSTER_E_UNKNOWN: a name that does not exist, err says
  * which (exit 4); -EINVAL: an ambiguous id prefix (exit 2); else -errno.
  */
 #define CLUSTER_E_UNKNOWN 1

@@ -85,7 +85,8 @@ static void place_target(struct plan *p, const struct cluster *c, struct target 
 	if (!n)
 		n = add_node(p, cluster_node(c, t->node_id));
 	if (n->n_targets == WIRE_TARGETS_MAX) {
-		cleanup_free char *what = xasprintf("task %s", t->task);
+		cleanup_free char *what = t->task ? xasprintf("task %s", t->task)
+						  : xasprintf("container %s", t->key);
 
 		missing_add(&p->missing, what, n->name, "too-many",
 			    "more tasks than one node can capture at once");

@@ -57,7 +57,8 @@ static json_t *make_others(const struct plan *p, const struct plan_node *self)
 			continue;
 		tasks = json_array();
 		for (size_t i = 0; i < n->n_targets; i++)
-			json_array_append_new(tasks, jx_text(n->targets[i].task));
+			json_array_append_new(tasks, jx_text(n->targets[i].task ? n->targets[i].task
+										: n->targets[i].key));
 		json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "id", jx_text(n->id),
 						      "name", jx_text(n->name), "tasks", tasks));
 	}
@@ -288,6 +289,7 @@ static void restore_cluster(const struct plan *p, const json_t *context, struct 
 			.state = xstrdup("ready"),
 			.availability = xstrdup("active"),
 			.os = xstrdup("linux"),
+			.arch = xstrdup(""),
 			.engine_version = xstrdup(""),
 		};
 	}

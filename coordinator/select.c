@@ -178,10 +178,8 @@ static char *task_name(const struct candidate *a)
 	return xasprintf("%s.%s", a->service->name, a->task->node_id);
 }
 
-static char *unique_key(struct selection *s, const struct candidate *a)
+static char *unique_key(struct selection *s, const char *name)
 {
-	cleanup_free char *service = names_clean(a->service->name, KEY_SERVICE_MAX);
-	cleanup_free char *name = names_task(service, a->task->slot, a->task->node_id, a->task->id);
 	char *key = names_clean(name, KEY_MAX);
 
 	for (unsigned int i = 2; json_object_get(s->keys, key); i++) {
@@ -195,10 +193,12 @@ static char *unique_key(struct selection *s, const struct candidate *a)
 static void add_target(struct selection *s, const struct candidate *a)
 {
 	const struct cluster_task *t = a->task;
+	cleanup_free char *service = names_clean(a->service->name, KEY_SERVICE_MAX);
+	cleanup_free char *name = names_task(service, t->slot, t->node_id, t->id);
 
 	s->targets[s->n++] = (struct target){
 		.kind = WIRE_TASK,
-		.key = unique_key(s, a),
+		.key = unique_key(s, name),
 		.service = xstrdup(a->service->name),
 		.service_id = xstrdup(a->service->id),
 		.task = task_name(a),
@@ -210,6 +210,37 @@ static void add_target(struct selection *s, const struct candidate *a)
 		.networks = cluster_copy_networks(t->networks, t->n_networks),
 		.n_networks = t->n_networks,
 	};
+}
+
+static bool is_target(const struct selection *s, const char *container_id)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->targets[i].container_id, container_id) == 0)
+			return true;
+	return false;
+}
+
+/* Those that were named by themselves, but not as a task of a service too. */
+static void add_containers(struct selection *s)
+{
+	const struct cluster *c = s->cluster;
+
+	for (const struct cluster_container *k = c->containers;
+	     k < c->containers + c->n_containers; k++) {
+		if (!k->running)
+			plan_note(s->plan, "container %s does not run", k->name);
+		if (!k->running || is_target(s, k->id))
+			continue;
+		s->targets[s->n++] = (struct target){
+			.kind = WIRE_CONTAINER,
+			.key = unique_key(s, k->name),
+			.container_id = xstrdup(k->id),
+			.image = xstrdup(k->image),
+			.node_id = xstrdup(c->self_node_id),
+			.networks = cluster_copy_networks(k->networks, k->n_networks),
+			.n_networks = k->n_networks,
+		};
+	}
 }
 
 /* ---- what is not to be had ---- */
@@ -297,7 +328,7 @@ static const char *some_error(const struct candidate *list, size_t n,
 static bool has_target(const struct selection *s, const char *service_id)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (strcmp(s->targets[i].service_id, service_id) == 0)
+		if (s->targets[i].service_id && strcmp(s->targets[i].service_id, service_id) == 0)
 			return true;
 	return false;
 }
@@ -341,7 +372,7 @@ int select_targets(const struct request *r, const struct cluster *c, struct targ
 	size_t n, end, first_note;
 
 	list = find_candidates(c, selected, &n);
-	s.targets = xcalloc(n, sizeof(*s.targets));
+	s.targets = xcalloc(n + c->n_containers, sizeof(*s.targets));
 	s.keys = keys;
 	s.alive = alive = find_alive(c, list, n);
 	for (size_t i = 0; i < n; i = end) {
@@ -351,6 +382,7 @@ int select_targets(const struct request *r, const struct cluster *c, struct targ
 	}
 
 	first_note = notes_and_missing->n_notes;
+	add_containers(&s);
 	note_empty_services(&s, selected, list, n);
 	*out = s.targets;
 	*n_out = s.n;

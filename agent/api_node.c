@@ -50,7 +50,7 @@ void api_get_targets(struct api_request *q, struct api_answer *a)
 		MHD_lookup_connection_value(q->connection, MHD_GET_ARGUMENT_KIND, "service");
 	struct err err = ERR_INIT;
 	struct engine *e = NULL;
-	int r = engine_open(&e, q->env->node->engine, &err);
+	int r = engine_open_host(&e, q->env->node->engine, &err);
 
 	if (!r)
 		r = local_list(e, q->env->node, service, &a->json, &err);

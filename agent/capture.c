@@ -179,7 +179,7 @@ static void *open_targets(void *arg)
 			continue;
 		}
 		if (!asked && local_needs_engine(a->c->arm.targets[i].kind)) {
-			engine_open(&e, a->c->env.node->engine, &why);
+			engine_open_host(&e, a->c->env.node->engine, &why);
 			asked = true;
 		}
 		target_open(a->c->targets[i], e, &why);

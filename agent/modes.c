@@ -38,7 +38,7 @@ int modes_health(const struct options *o, struct err *err)
 static int drop_once(const struct options *o, const char *path, struct err *err)
 {
 	struct engine *e = NULL;
-	int r = engine_open(&e, o->engine, err);
+	int r = engine_open_host(&e, o->engine, err);
 
 	if (!r)
 		r = engine_send(e, "DELETE", path, NULL, NULL, err);

@@ -21,7 +21,7 @@ static int ask(struct node *n, struct err *err)
 {
 	cleanup_json json_t *info = NULL;
 	struct engine *e = NULL;
-	int r = engine_open(&e, n->engine, err);
+	int r = engine_open_host(&e, n->engine, err);
 
 	if (r)
 		return r;

@@ -2,9 +2,8 @@
  *
  * engine.c - the Docker Engine's API: one connection, version negotiated
  *
- * Where the engine is follows the docker CLI: -H, DOCKER_HOST, DOCKER_CONTEXT, its config.json.
- * What this does not know yet (contexts, TLS, ssh) is refused: talking to another engine than the
- * docker command beside us would capture the wrong cluster without a word.
+ * Where the engine is has been decided before (endpoint.h); how it is reached over ssh is a
+ * dialer's business.
  */
 #include "engine.h"
 
@@ -14,123 +13,17 @@
 #include <string.h>
 
 #include "http.h"
-#include "units.h"
 
 #define VERSION_MIN 1041		/* major * 1000 + minor */
 #define VERSION_MAX 1044
-#define DEFAULT_SOCKET "/var/run/docker.sock"
-#define DEFAULT_PORT 2375
 #define MESSAGE_MAX 1000		/* bytes of the engine's own words that are shown */
 #define QUERY_MAX (1u << 20)
-#define CONFIG_MAX (1u << 20)
 
 struct engine {
 	struct http *http;
 	char *host;
 	char version[16];
 };
-
-/* ---- where it is ---- */
-
-static const char *environment(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value ? value : "";
-}
-
-/* What `docker context use` chose; NULL: nothing. Free it. */
-static char *configured_context(void)
-{
-	const char *dir = environment("DOCKER_CONFIG");
-	cleanup_free char *path = *dir ? xasprintf("%s/config.json", dir) :
-					 xasprintf("%s/.docker/config.json", environment("HOME"));
-	cleanup_free char *text = util_read_file(path, CONFIG_MAX);
-	cleanup_json json_t *j = NULL;
-
-	if (!text || jx_parse(text, strlen(text), path, &j, NULL) < 0)
-		return NULL;
-	return xstrdup_null(jx_str(j, "currentContext", NULL));
-}
-
-static int choose_host(const char *host, const char **out, struct err *err)
-{
-	const char *context = environment("DOCKER_CONTEXT");
-	cleanup_free char *configured = NULL;
-
-	if (!host || !*host)
-		host = environment("DOCKER_HOST");
-	if (*host) {
-		*out = host;
-		return 0;
-	}
-
-	if (!*context) {
-		configured = configured_context();
-		context = configured ? configured : "";
-	}
-	if (*context && strcmp(context, "default") != 0)
-		return err_set(err, -EPROTONOSUPPORT, "docker contexts are not supported yet: set "
-			       "DOCKER_HOST or use -H (the context is '%.64s')", context);
-	*out = ENGINE_DEFAULT_HOST;
-	return 0;
-}
-
-/* "[fd00::1]:2375" or "name:2375", the port may be absent; *text is cut up for the host's name. */
-static int split_address(char *text, struct http_endpoint *at)
-{
-	char *end = text + strcspn(text, ":");
-	uint64_t port = DEFAULT_PORT;
-
-	if (*text == '[') {
-		end = strchr(++text, ']');
-		if (!end)
-			return -EINVAL;
-		*end++ = '\0';
-	}
-	if (*end == ':' && units_parse_u64(end + 1, 1, UINT16_MAX, &port) < 0)
-		return -EINVAL;
-	if (*end != ':' && *end != '\0')
-		return -EINVAL;
-
-	*end = '\0';
-	at->host = text;
-	at->port = (uint16_t)port;
-	return *text && !strpbrk(text, "/@?# ") ? 0 : -EINVAL;
-}
-
-static int tcp_endpoint(const char *host, char *text, struct http_endpoint *at, struct err *err)
-{
-	if (*environment("DOCKER_TLS_VERIFY") || *environment("DOCKER_TLS"))
-		return err_set(err, -EPROTONOSUPPORT,
-			       "TLS to Docker is not supported yet (%s): run "
-			       "swarmcap on a manager, with its socket",
-			       host);
-	if (split_address(text, at) < 0)
-		return err_set(err, -EPROTONOSUPPORT, "cannot understand '%s': a Docker host is "
-			       "unix:///path or tcp://address:port", host);
-	return 0;
-}
-
-/* text: scratch for the strings of the endpoint, a copy of the host without its scheme. */
-static int find_endpoint(const char *host, char **text, struct http_endpoint *at, struct err *err)
-{
-	if (str_starts(host, "unix://")) {
-		at->unix_path = host[7] ? host + 7 : DEFAULT_SOCKET;
-		return 0;
-	}
-	if (str_starts(host, "ssh://"))
-		return err_set(err, -EPROTONOSUPPORT,
-			       "ssh:// is not supported yet (%s): run swarmcap "
-			       "on a manager, with its socket",
-			       host);
-	if (!str_starts(host, "tcp://") && (strstr(host, "://") || *host == '/'))
-		return err_set(err, -EPROTONOSUPPORT, "cannot understand '%s': a Docker host is "
-			       "unix:///path or tcp://address:port", host);
-
-	*text = xstrdup(str_starts(host, "tcp://") ? host + 6 : host);
-	return tcp_endpoint(host, *text, at, err);
-}
 
 /* ---- its version ---- */
 
@@ -147,11 +40,13 @@ static int version_number(const char *text)
 	return (int)(major * 1000 + minor);
 }
 
-static int negotiate(struct engine *e, const char *offered, struct err *err)
+/* wanted: what is used whatever is offered, or NULL. */
+static int negotiate(struct engine *e, const char *wanted, const char *offered, struct err *err)
 {
-	const char *wanted = environment("DOCKER_API_VERSION");
 	int version = version_number(offered);
 
+	if (!wanted)
+		wanted = "";
 	wanted += *wanted == 'v';
 	if (*wanted && !version_number(wanted))
 		return err_set(err, -EINVAL, "DOCKER_API_VERSION is no version: '%s'", wanted);
@@ -198,7 +93,7 @@ static int ping_failed(const struct engine *e, int rc, const struct err *why, st
 	return err_set(err, rc, "cannot reach Docker at %s: %s", host, why->text);
 }
 
-static int ping(struct engine *e, struct err *err)
+static int ping(struct engine *e, const char *wanted, struct err *err)
 {
 	cleanup_http_reply struct http_reply reply = HTTP_REPLY_INIT;
 	struct err why = ERR_INIT;
@@ -211,32 +106,52 @@ static int ping(struct engine *e, struct err *err)
 	if (rc < 0)
 		return ping_failed(e, rc, &why, err);
 
-	return negotiate(e, reply.api_version, err);
+	return negotiate(e, wanted, reply.api_version, err);
 }
 
-int engine_open(struct engine **out, const char *host, struct err *err)
+int engine_open(struct engine **out, const struct endpoint *at, const struct http_dialer *dialer,
+		struct err *err)
 {
-	struct http_endpoint at = { 0 };
-	cleanup_free char *text = NULL;
+	struct http_endpoint to = {
+		.dialer = dialer, .headers = at->headers,
+		.unix_path = at->kind == ENDPOINT_TCP ? NULL : at->path,
+	};
 	struct engine *e;
-	int rc = choose_host(host, &host, err);
+	int rc;
 
-	if (rc == 0)
-		rc = find_endpoint(host, &text, &at, err);
-	if (rc < 0)
-		return rc;
+	if (at->kind == ENDPOINT_SSH && !dialer)
+		return err_set(err, -EPROTONOSUPPORT, "cannot reach Docker at %s: ssh is not "
+			       "spoken here", at->url);
+	if (at->kind == ENDPOINT_TCP) {
+		to.host = at->host;
+		to.port = at->port;
+		to.base_path = at->path;
+		to.tls = at->tls;
+		to.tls_insecure = !at->tls_verify;
+		to.ca_file = at->tls ? at->ca_file : NULL;
+		to.cert_file = at->tls ? at->cert_file : NULL;
+		to.key_file = at->tls ? at->key_file : NULL;
+	}
 
 	e = xcalloc(1, sizeof(*e));
-	e->host = xstrdup(host);
-	rc = http_new(&e->http, &at, err);
+	e->host = xstrdup(at->url);
+	rc = http_new(&e->http, &to, err);
 	if (rc == 0)
-		rc = ping(e, err);
+		rc = ping(e, at->api_version, err);
 	if (rc < 0) {
 		engine_close(e);
 		return rc;
 	}
 	*out = e;
 	return 0;
+}
+
+int engine_open_host(struct engine **out, const char *host, struct err *err)
+{
+	cleanup_endpoint struct endpoint at = ENDPOINT_INIT;
+	int rc = endpoint_parse(&at, host, false, err);
+
+	return rc < 0 ? rc : engine_open(out, &at, NULL, err);
 }
 
 void engine_close(struct engine *e)

@@ -4,6 +4,7 @@
  */
 #include "attach.h"
 
+#include "context.h"
 #include "interrupt.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ static enum exit_status load(struct attach *a, struct err *err)
 	struct request *r = a->request;
 	cleanup_free char *dir = NULL;
 
-	if (engine_open(&a->engine, r->engine_host, err) < 0 ||
+	if (context_open(&a->engine, r, err) < 0 ||
 	    cluster_load_nodes(a->engine, &a->cluster, err) < 0)
 		return EXIT_FAILED;
 	dir = creds_dir(r->credentials, a->cluster.id);

@@ -15,6 +15,7 @@
  */
 #include "cmd.h"
 
+#include "context.h"
 #include "filter.h"
 #include "gather.h"
 #include "interrupt.h"
@@ -63,7 +64,7 @@ static enum exit_status check_filter(struct capture *c, struct err *err)
 static enum exit_status look_at_cluster(struct capture *c, struct err *err)
 {
 	struct request *r = c->request;
-	int rc = engine_open(&c->engine, r->engine_host, err);
+	int rc = context_open(&c->engine, r, err);
 
 	if (rc == 0)
 		rc = cluster_load(c->engine, r->selectors, r->n_selectors, &c->cluster, err);

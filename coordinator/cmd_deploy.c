@@ -15,6 +15,7 @@
 #include "cmd.h"
 
 #include "agents.h"
+#include "context.h"
 #include "log.h"
 #include "rollout.h"
 #include "secrets.h"
@@ -193,7 +194,7 @@ static int find_credentials(struct deploy *d, struct err *err)
 
 static int look(struct deploy *d, struct err *err)
 {
-	int r = engine_open(&d->engine, d->request->engine_host, err);
+	int r = context_open(&d->engine, d->request, err);
 
 	if (r == 0)
 		r = cluster_load_nodes(d->engine, &d->cluster, err);

@@ -6,6 +6,7 @@
 
 #include "agents.h"
 #include "checkup.h"
+#include "context.h"
 #include "log.h"
 #include "service_call.h"
 
@@ -53,7 +54,7 @@ static int load_credentials(struct doctor *d, const struct request *r, struct er
 
 static int look(struct doctor *d, const struct request *r, struct err *err)
 {
-	int rc = engine_open(&d->engine, r->engine_host, err);
+	int rc = context_open(&d->engine, r, err);
 
 	if (rc == 0)
 		rc = cluster_load_nodes(d->engine, &d->cluster, err);

@@ -5,6 +5,7 @@
 #include "cmd.h"
 
 #include "buf.h"
+#include "context.h"
 #include "names.h"
 
 #include <errno.h>
@@ -151,7 +152,7 @@ static void print_json(const struct table *t)
 static enum exit_status load(struct request *r, struct cluster *c, struct err *err)
 {
 	struct engine *e = NULL;
-	int rc = engine_open(&e, r->engine_host, err);
+	int rc = context_open(&e, r, err);
 
 	if (rc == 0)
 		rc = cluster_load(e, r->selectors, r->n_selectors, c, err);

@@ -13,6 +13,7 @@
 #include "cmd.h"
 
 #include "agents.h"
+#include "context.h"
 #include "log.h"
 #include "secrets.h"
 #include "service_call.h"
@@ -227,7 +228,7 @@ int cmd_undeploy(struct request *r)
 {
 	cleanup(undeploy_release) struct undeploy u = { .request = r };
 	struct err err = ERR_INIT;
-	int status = engine_open(&u.engine, r->engine_host, &err);
+	int status = context_open(&u.engine, r, &err);
 
 	if (status == 0)
 		status = cluster_load_nodes(u.engine, &u.cluster, &err);

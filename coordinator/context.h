@@ -11,11 +11,14 @@
 #define CONTEXT_H
 
 #include "endpoint.h"
-#include "jx.h"
+#include "engine.h"
 #include "request.h"
 
 /* Reads environment and files. -EINVAL: options contradict each other (exit 2); else -errno. */
 int context_resolve(struct endpoint *out, const struct request *r, struct err *err);
+
+/* The Engine itself, when it can be reached without ssh. */
+int context_open(struct engine **out, const struct request *r, struct err *err);
 
 /* Pure, for tests and the fuzzer: the docker endpoint of a meta.json's text into out's host, TLS. */
 int context_decode(const char *text, size_t len, const char *name, struct endpoint *out,

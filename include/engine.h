@@ -4,7 +4,7 @@
  *
  * engine_open connects, asks /_ping and takes min(1.44, the server's maximum); a server
  * that ends below 1.41 is refused (facts: 1.41 is Docker 20.10; CapAdd of services and job
- * modes need it). DOCKER_API_VERSION, when set, is used as it is.
+ * modes need it). The endpoint's api_version, when set, is used as it is. No environment is read.
  *
  * Results of a call: 0; a negative errno with err filled with what the engine said; or a
  * positive condition, with err filled too so that a caller without a better word may print
@@ -13,7 +13,9 @@
 #ifndef ENGINE_H
 #define ENGINE_H
 
+#include "endpoint.h"
 #include "err.h"
+#include "http.h"
 #include "jx.h"
 
 #define ENGINE_E_NOT_FOUND 1	/* 404 */
@@ -26,13 +28,14 @@
 struct engine;
 
 /*
- * host: unix:///path or tcp://host:port (plain); NULL or "" for $DOCKER_HOST, else the
- * default. -ENOENT: no socket there (no Docker); -EACCES: no permission on it;
- * -ECONNREFUSED: no engine behind it; -EPROTONOSUPPORT: a kind of host not known here, or a
- * docker context in the environment or in docker's config.json. Each with a sentence that
- * says what to do.
+ * dialer: makes the connections, as an ssh endpoint needs it; NULL: direct. -ENOENT: no socket
+ * there (no Docker); -EACCES: no permission on it; -ECONNREFUSED: no engine behind it;
+ * -EPROTONOSUPPORT: ssh without a dialer, or too old. Each with a sentence that says what to do.
  */
-int engine_open(struct engine **out, const char *host, struct err *err);
+int engine_open(struct engine **out, const struct endpoint *at, const struct http_dialer *dialer,
+		struct err *err);
+/* host: as endpoint.h has it, without TLS; NULL or "" is ENGINE_DEFAULT_HOST. */
+int engine_open_host(struct engine **out, const char *host, struct err *err);
 void engine_close(struct engine *e);
 const char *engine_version(const struct engine *e);	/* of the API, "1.41" */
 const char *engine_host(const struct engine *e);

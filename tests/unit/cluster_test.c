@@ -356,7 +356,7 @@ static int load(const char *a, const char *b, struct cluster *c, struct err *err
 
 	*c = (struct cluster)CLUSTER_INIT;
 	err_reset(err);
-	assert_int_equal(engine_open(&e, host, err), 0);
+	assert_int_equal(engine_open_host(&e, host, err), 0);
 	rc = cluster_load(e, names, a ? b ? 2 : 1 : 0, c, err);
 	engine_close(e);
 	return rc;

@@ -164,7 +164,7 @@ static int set_up(void **state)
 	fake_start_unix(&fake, answer, NULL);
 	host = xasprintf("unix://%s", fake.path);
 	node.netns_dir = fake.dir;
-	return engine_open(&engine, host, &err);
+	return engine_open_host(&engine, host, &err);
 }
 
 static int tear_down(void **state)

@@ -55,17 +55,14 @@ static json_t *agent_arguments(const struct wire_arm *a)
 	return list;
 }
 
-/*
- * -Z root: Debian's would become another user, which needs a capability more. Alone, tcpdump has no lease:
- * -G and -W end it at the deadline, with the next packet.
- */
+/* Alone, tcpdump has no lease: -G and -W end it at the deadline, with the next packet. */
 static json_t *tcpdump_arguments(const struct box_plan *p)
 {
 	const struct wire_arm *a = p->arm;
 	json_t *list = json_array();
 
 	if (p->kind == BOX_SHELL) {
-		add(list, "swarmcap");
+		add(list, "sh");
 		add_number(list, BOX_BEAT_S);
 	} else {
 		add(list, "-G");

@@ -16,6 +16,7 @@
 
 #define PIECE 65536
 #define STEP_MS 1000
+#define ORDER_STEP_MS 50
 #define CLOSE_STEP_MS 20
 
 struct carry {
@@ -24,6 +25,8 @@ struct carry {
 	struct carry_fds outer;		/* the caller's ends, until taken */
 	void (*order)(void *arg);
 	void *arg;
+	int order_ms;
+	int64_t order_ns;		/* when stdin's end is passed on; monotonic, 0: it has not ended */
 	struct buf early;		/* what came with the answer's head */
 	struct tap_frames frames;
 	atomic_bool broken, over;
@@ -36,8 +39,16 @@ struct carry {
 static void end_stdin(struct carry *c)
 {
 	c->in = util_close(c->in);
+	c->order_ns = clock_mono_ns() + c->order_ms * NS_PER_MS;
+}
+
+static void pass_on_end(struct carry *c)
+{
+	if (!c->order_ns || clock_mono_ns() < c->order_ns)
+		return;
+	c->order_ns = 0;
 	shutdown(c->conn, SHUT_WR);
-	if (c->order && !atomic_load(&c->broken))
+	if (c->order)
 		c->order(c->arg);
 }
 
@@ -113,11 +124,12 @@ static void *carry_main(void *arg)
 			{ .fd = c->in, .events = POLLIN },
 		};
 
-		if (poll(p, ARRAY_SIZE(p), STEP_MS) <= 0)
-			continue;
-		if (p[1].revents)
+		int n = poll(p, ARRAY_SIZE(p), c->order_ns ? ORDER_STEP_MS : STEP_MS);
+
+		if (n > 0 && p[1].revents)
 			carry_stdin(c);
-		if (p[0].revents)
+		pass_on_end(c);
+		if (n > 0 && p[0].revents)
 			going = carry_output(c, piece);
 	}
 	free(piece);
@@ -191,7 +203,7 @@ int carry_open(struct carry **out, const struct carry_plan *p, struct err *err)
 		return conn;
 	c = xcalloc(1, sizeof(*c));
 	*c = (struct carry){ .conn = conn, .out = -1, .err = -1, .in = -1, .order = p->order,
-			     .arg = p->arg, .outer = { -1, -1, -1 },
+			     .arg = p->arg, .order_ms = p->order_ms, .outer = { -1, -1, -1 },
 			     .early = BUF_INIT(2 * TAP_HEAD_MAX) };
 	r = begin(c, p, err);
 	if (r)

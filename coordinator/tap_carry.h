@@ -22,7 +22,8 @@ struct carry_plan {
 	const struct http_dialer *dialer;
 	const char *version;		/* of the API, "1.41" */
 	const char *container;		/* its id, hexadecimal */
-	/* called once by the thread when stdin has ended, after the container was told so; or NULL */
+	int order_ms;			/* the container hears of stdin's end so much later */
+	/* then called once, by the thread; or NULL */
 	void (*order)(void *arg);
 	void *arg;
 	volatile bool *cancel;

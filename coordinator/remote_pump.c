@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * remote_pump.c - the one thread that uses an ssh session
+ *
+ * A line is a channel and the local descriptors that it feeds. The pump polls the session's socket, a
+ * wake-up descriptor and the lines' local ends, and never blocks anywhere else. Back-pressure goes
+ * both ways: what the local end does not take stays in the channel, whose window then closes; and
+ * nothing is read from the local end while the far window is shut.
+ *
+ * libssh buffers: data of one channel may come while another is read. So every round goes over all
+ * lines until none moves, and only then waits.
+ */
+#include "remote_parts.h"
+
+#include <errno.h>
+#include <libssh/callbacks.h>
+#include <libssh/server.h>	/* ssh_send_keepalive */
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CHUNK (64u << 10)
+#define LINES_MAX 256
+#define KEEPALIVE_NS (REMOTE_KEEPALIVE_S * NS_PER_S)
+#define DEAD_NS (3 * KEEPALIVE_NS)
+#define TICK_MS 500
+
+/* One direction home: what was read and not taken yet. */
+struct flow {
+	char data[CHUNK];
+	size_t at, len;
+	int fd;			/* -1: closed */
+	bool is_socket;		/* shut down, not closed, at the end */
+};
+
+struct remote_line {
+	struct remote_line *next;
+	ssh_channel channel;
+	struct ssh_channel_callbacks_struct callbacks;
+	struct remote_request *request;	/* while it opens */
+	struct remote_exit *end;
+	bool opened, asked;	/* asked: the command was sent */
+	int sock;		/* both directions in one: closed with the line; else -1 */
+	int from;		/* -1: its end was passed on */
+	struct flow out, errs;
+};
+
+void remote_wake(struct remote *r)
+{
+	const uint64_t one = 1;
+
+	if (write(r->wake_fd, &one, sizeof(one)) < 0)
+		return;		/* it is full: awake already */
+}
+
+/* ---- the end of things ---- */
+
+static void end_unref(struct remote_exit *end)
+{
+	if (end && --end->refs == 0)
+		free(end);
+}
+
+static void finish_request(struct remote *r, struct remote_line *l, int rc)
+{
+	struct remote_request *q = l->request;
+
+	if (!q)
+		return;
+	l->request = NULL;
+	pthread_mutex_lock(&r->lock);
+	q->rc = rc;
+	q->done = true;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void close_local(struct remote_line *l)
+{
+	if (l->sock >= 0) {
+		util_close(l->sock);
+	} else {
+		util_close(l->from);
+		util_close(l->out.fd);
+	}
+	util_close(l->errs.fd);
+	l->sock = l->from = l->out.fd = l->errs.fd = -1;
+}
+
+static void drop_line(struct remote *r, struct remote_line *l)
+{
+	struct remote_line **at;
+
+	for (at = &r->lines; *at != l; at = &(*at)->next)
+		;
+	*at = l->next;
+	close_local(l);
+	pthread_mutex_lock(&r->lock);
+	if (l->end) {
+		l->end->line = NULL;
+		end_unref(l->end);
+	}
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+	if (l->channel) {
+		ssh_remove_channel_callbacks(l->channel, &l->callbacks);
+		ssh_channel_free(l->channel);
+	}
+	free(l);
+}
+
+static void set_status(struct remote_line *l, int status)
+{
+	struct remote *r;
+
+	if (!l->end)
+		return;
+	r = l->end->remote;
+	pthread_mutex_lock(&r->lock);
+	l->end->status = status;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void on_exit_status(ssh_session s, ssh_channel c, int status, void *arg)
+{
+	set_status(arg, status & 0xff);
+}
+
+static void on_exit_signal(ssh_session s, ssh_channel c, const char *name, int core,
+			   const char *message, const char *lang, void *arg)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} known[] = { { "HUP", 1 }, { "INT", 2 }, { "QUIT", 3 }, { "ABRT", 6 }, { "KILL", 9 },
+		      { "SEGV", 11 }, { "PIPE", 13 }, { "ALRM", 14 }, { "TERM", 15 } };
+	int number = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcmp(known[i].name, name))
+			number = known[i].number;
+	set_status(arg, 128 + number);
+}
+
+/* ---- opening ---- */
+
+static int try_open(struct remote_line *l, const struct remote_request *q)
+{
+	int rc;
+
+	if (!l->opened) {
+		if (q->want == REMOTE_EXEC)
+			rc = ssh_channel_open_session(l->channel);
+		else if (q->want == REMOTE_UNIX)
+			rc = ssh_channel_open_forward_unix(l->channel, q->text, "localhost", 0);
+		else
+			rc = ssh_channel_open_forward(l->channel, q->text, q->port, "localhost", 0);
+		if (rc != SSH_OK)
+			return rc;
+		l->opened = true;
+	}
+	return q->want == REMOTE_EXEC ? ssh_channel_request_exec(l->channel, q->text) : SSH_OK;
+}
+
+/* "Channel opening failure: channel 43 error (2) Connection refused": RFC 4254, 5.1 */
+static int open_failure(struct remote *r, struct remote_line *l)
+{
+	struct remote_request *q = l->request;
+	const char *text = ssh_get_error(r->session), *number = strstr(text, "error (");
+	unsigned long reason = number ? strtoul(number + strlen("error ("), NULL, 10) : 0;
+
+	if (reason == 1)
+		return err_set(&q->err, -EACCES, "%s forbids it", r->name);
+	if (reason == 2)
+		return err_set(&q->err, -ECONNREFUSED, "%s cannot connect to %s", r->name, q->text);
+	if (l->opened)
+		return err_set(&q->err, -EACCES, "%s runs no commands for us", r->name);
+	return err_set(&q->err, -EAGAIN, "%s opens no more channels", r->name);
+}
+
+/* True: the line is gone. */
+static bool go_on_opening(struct remote *r, struct remote_line *l)
+{
+	struct remote_request *q = l->request;
+	int rc = try_open(l, q);
+
+	if (rc == SSH_OK) {
+		l->from = q->from;
+		l->out.fd = q->to;
+		l->out.is_socket = q->to == q->from;
+		l->sock = l->out.is_socket ? q->from : -1;
+		l->errs.fd = q->errs;
+		q->from = q->to = q->errs = -1;
+		finish_request(r, l, 0);
+		return false;
+	}
+	if (rc == SSH_AGAIN && clock_mono_ns() < q->until_ns)
+		return false;
+	rc = rc == SSH_AGAIN ? err_set(&q->err, -ETIMEDOUT, "%s does not answer", r->name)
+			     : open_failure(r, l);
+	finish_request(r, l, rc);
+	drop_line(r, l);
+	return true;
+}
+
+static void begin_line(struct remote *r, struct remote_request *q)
+{
+	struct remote_line *l = xcalloc(1, sizeof(*l));
+
+	l->request = q;
+	l->sock = l->from = l->out.fd = l->errs.fd = -1;
+	l->channel = ssh_channel_new(r->session);
+	l->next = r->lines;
+	r->lines = l;
+	if (!l->channel) {
+		finish_request(r, l, err_set(&q->err, -ENOMEM, "no channel for %s", r->name));
+		drop_line(r, l);
+		return;
+	}
+	l->callbacks = (struct ssh_channel_callbacks_struct){
+		.userdata = l, .channel_exit_status_function = on_exit_status,
+		.channel_exit_signal_function = on_exit_signal,
+	};
+	ssh_callbacks_init(&l->callbacks);
+	ssh_set_channel_callbacks(l->channel, &l->callbacks);
+	if (q->end) {
+		pthread_mutex_lock(&r->lock);
+		l->end = q->end;
+		l->end->refs++;
+		l->end->line = l;
+		pthread_mutex_unlock(&r->lock);
+	}
+}
+
+static void take_requests(struct remote *r)
+{
+	struct remote_request *q;
+
+	for (;;) {
+		pthread_mutex_lock(&r->lock);
+		q = r->queue;
+		if (q)
+			r->queue = q->next;
+		pthread_mutex_unlock(&r->lock);
+		if (!q)
+			return;
+		begin_line(r, q);
+	}
+}
+
+/* ---- moving bytes ---- */
+
+static void close_flow(struct flow *f)
+{
+	if (f->is_socket)
+		shutdown(f->fd, SHUT_WR);
+	else
+		util_close(f->fd);
+	f->fd = -1;
+}
+
+/* 1: moved something; 0; -1: nobody reads any more */
+static int flush_flow(struct flow *f)
+{
+	ssize_t n;
+
+	if (f->at == f->len)
+		return 0;
+	n = f->is_socket ? send(f->fd, f->data + f->at, f->len - f->at, MSG_NOSIGNAL)
+			 : write(f->fd, f->data + f->at, f->len - f->at);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	f->at += (size_t)n;
+	return 1;
+}
+
+static int read_flow(struct remote_line *l, struct flow *f, int is_stderr)
+{
+	int n;
+
+	if (f->fd < 0)
+		return 0;
+	if (f->at < f->len)
+		return flush_flow(f);
+	n = ssh_channel_read_nonblocking(l->channel, f->data, sizeof(f->data), is_stderr);
+	if (n > 0) {
+		f->at = 0;
+		f->len = (size_t)n;
+		return flush_flow(f) < 0 ? -1 : 1;
+	}
+	if ((n == 0 && !ssh_channel_is_eof(l->channel)) || n == SSH_AGAIN)
+		return 0;
+	close_flow(f);
+	return 1;
+}
+
+static int send_local(struct remote_line *l)
+{
+	static _Thread_local char data[CHUNK / 2];
+	uint32_t window = ssh_channel_window_size(l->channel);
+	size_t room = window < sizeof(data) ? window : sizeof(data);
+	ssize_t n;
+
+	if (l->from < 0 || room == 0)
+		return 0;
+	n = read(l->from, data, room);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	if (n == 0) {
+		ssh_channel_send_eof(l->channel);
+		if (l->sock < 0)
+			util_close(l->from);
+		l->from = -1;
+		return 1;
+	}
+	return ssh_channel_write(l->channel, data, (uint32_t)n) == n ? 1 : -1;
+}
+
+/* A command is over when its channel is closed: its exit status comes after its last output. */
+static bool is_over(const struct remote_line *l)
+{
+	bool abandoned = false;
+
+	if (l->end) {
+		pthread_mutex_lock(&l->end->remote->lock);
+		abandoned = l->end->abandoned;
+		pthread_mutex_unlock(&l->end->remote->lock);
+	}
+	return abandoned || (l->out.fd < 0 && l->errs.fd < 0 &&
+			     (ssh_channel_is_closed(l->channel) || (!l->end && l->from < 0)));
+}
+
+/* True: something moved. *gone: the line is no more. */
+static bool serve_line(struct remote *r, struct remote_line *l, bool *gone)
+{
+	int sent, out, errs;
+
+	*gone = false;
+	if (l->request) {
+		*gone = go_on_opening(r, l);
+		return *gone || !l->request;
+	}
+	sent = send_local(l);
+	out = read_flow(l, &l->out, 0);
+	errs = read_flow(l, &l->errs, 1);
+	if (sent < 0 || out < 0 || errs < 0 || is_over(l)) {
+		*gone = true;
+		drop_line(r, l);
+		return true;
+	}
+	return sent || out || errs;
+}
+
+static void serve(struct remote *r)
+{
+	bool moved;
+
+	do {
+		moved = false;
+		for (struct remote_line *l = r->lines, *next; l; l = next) {
+			bool gone;
+
+			next = l->next;
+			moved |= serve_line(r, l, &gone);
+		}
+	} while (moved && ssh_is_connected(r->session));
+}
+
+/* ---- waiting ---- */
+
+static void add_poll(struct pollfd *list, size_t *n, int fd, short events)
+{
+	if (fd >= 0)
+		list[(*n)++] = (struct pollfd){ .fd = fd, .events = events };
+}
+
+static void wait(struct remote *r)
+{
+	struct pollfd list[3 * LINES_MAX + 2];
+	int flags = ssh_get_poll_flags(r->session);
+	uint64_t count;
+	size_t n = 0;
+
+	add_poll(list, &n, r->wake_fd, POLLIN);
+	add_poll(list, &n, ssh_get_fd(r->session),
+		 (short)(POLLIN | (flags & SSH_WRITE_PENDING ? POLLOUT : 0)));
+	for (struct remote_line *l = r->lines; l && n + 3 < ARRAY_SIZE(list); l = l->next) {
+		if (l->request)
+			continue;
+		if (ssh_channel_window_size(l->channel) > 0)
+			add_poll(list, &n, l->from, POLLIN);
+		add_poll(list, &n, l->out.fd, l->out.at < l->out.len ? POLLOUT : 0);
+		add_poll(list, &n, l->errs.fd, l->errs.at < l->errs.len ? POLLOUT : 0);
+	}
+	poll(list, n, TICK_MS);
+	if (list[0].revents && read(r->wake_fd, &count, sizeof(count)) < 0)
+		return;
+	if (list[1].revents & (POLLIN | POLLHUP | POLLERR))
+		r->heard_ns = clock_mono_ns();
+}
+
+/* False: three keepalives went unanswered. */
+static bool keep_alive(struct remote *r)
+{
+	int64_t now = clock_mono_ns();
+
+	if (now - r->heard_ns > DEAD_NS)
+		return false;
+	if (now - r->heard_ns < KEEPALIVE_NS || now - r->asked_ns < KEEPALIVE_NS)
+		return true;
+	r->asked_ns = now;
+	/* the first call sends, one that finds an old answer still out does not */
+	ssh_send_keepalive(r->session);
+	return true;
+}
+
+static void die(struct remote *r, const char *why)
+{
+	pthread_mutex_lock(&r->lock);
+	r->dead = true;
+	err_set(&r->why, -EPIPE, "the ssh session to %s is dead: %s", r->name, why);
+	pthread_mutex_unlock(&r->lock);
+	while (r->lines) {
+		if (r->lines->request)
+			err_set(&r->lines->request->err, -EPIPE, "%s", r->why.text);
+		finish_request(r, r->lines, -EPIPE);
+		drop_line(r, r->lines);
+	}
+	pthread_mutex_lock(&r->lock);
+	for (; r->queue; r->queue = r->queue->next) {
+		err_set(&r->queue->err, -EPIPE, "%s", r->why.text);
+		r->queue->rc = -EPIPE;
+		r->queue->done = true;
+	}
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void *remote_pump_main(void *arg)
+{
+	struct remote *r = arg;
+	ssh_event event = ssh_event_new();
+	bool ending = false, silent = false, alive = true;
+
+	r->heard_ns = clock_mono_ns();
+	ssh_set_blocking(r->session, 0);
+	ssh_event_add_session(event, r->session);
+	while (alive && !silent && !ending) {
+		take_requests(r);
+		serve(r);
+		wait(r);
+		alive = ssh_event_dopoll(event, 0) != SSH_ERROR && ssh_is_connected(r->session);
+		silent = !keep_alive(r);
+		pthread_mutex_lock(&r->lock);
+		ending = r->ending;
+		pthread_mutex_unlock(&r->lock);
+	}
+	if (!alive)
+		serve(r);	/* what came before the end */
+	die(r, ending ? "it was closed" : silent ? "no answer" : "the connection was lost");
+	ssh_event_remove_session(event, r->session);
+	ssh_event_free(event);
+	return NULL;
+}

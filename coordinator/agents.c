@@ -100,7 +100,7 @@ static void ask_one(struct agent *a, const struct agents_how *how)
 		err_set(&a->err, -EDESTADDRREQ, "its address is not known to the manager");
 		return;
 	}
-	if (link_new(&l, &at, &a->err) < 0)
+	if (reach_agent(how->reach, &at, &l, &a->err) < 0)
 		return;
 	link_set_timeout(l, CALL_MS);
 	a->answers = ask_link(l, a, how) == 0;
@@ -185,10 +185,12 @@ static int check_answers(const struct agents *a, struct err *err)
 		       cut ? "; ..." : "");
 }
 
-int agents_check_idle(const struct cluster *c, const struct creds *creds, uint16_t port, bool all,
+int agents_check_idle(const struct cluster *c, const struct agents_how *asked, bool all,
 		      struct err *err)
 {
-	const struct agents_how how = { .creds = creds, .port = port, .list = true };
+	const struct agents_how how = {
+		.reach = asked->reach, .creds = asked->creds, .port = asked->port, .list = true,
+	};
 	cleanup_agents struct agents a = AGENTS_INIT;
 	cleanup_buf struct buf b = BUF_INIT(ERR_TEXT_MAX / 2);
 	bool cut = false;

@@ -17,6 +17,7 @@
 #include "cluster.h"
 #include "creds.h"
 #include "link.h"
+#include "reach.h"
 
 struct agent {
 	const struct cluster_node *node;
@@ -37,6 +38,7 @@ struct agents {
 #define cleanup_agents cleanup(agents_release)
 
 struct agents_how {
+	struct reach *reach;		/* NULL: direct */
 	const struct creds *creds;
 	uint16_t port;
 	int clock_probes;		/* 0: the clock is not asked for */
@@ -54,7 +56,7 @@ const char *agents_absence(const struct cluster_node *n);
  * with err naming nodes and ids. A node that does not answer has nothing to say in this, unless
  * all that should run an agent have to: then -EHOSTUNREACH, with err naming those that do not.
  */
-int agents_check_idle(const struct cluster *c, const struct creds *creds, uint16_t port, bool all,
+int agents_check_idle(const struct cluster *c, const struct agents_how *how, bool all,
 		      struct err *err);
 
 #endif

@@ -4,50 +4,46 @@
  */
 #include "attach.h"
 
-#include "context.h"
 #include "interrupt.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 
-static bool may_answer(const struct cluster_node *n)
-{
-	return strcmp(n->state, "down") != 0 && *n->address;
-}
-
-/* The plan_* functions are for targets; this plan has nodes only. */
-static void plan_everyone(struct attach *a)
-{
-	struct plan *p = &a->everyone;
-
-	snprintf(p->id, sizeof(p->id), "%s", a->request->selectors[0]);
-	p->nodes = xcalloc(a->cluster.n_nodes + 1, sizeof(*p->nodes));
-	for (size_t i = 0; i < a->cluster.n_nodes; i++) {
-		const struct cluster_node *n = &a->cluster.nodes[i];
-
-		if (!may_answer(n))
-			continue;
-		p->nodes[p->n_nodes++] = (struct plan_node){
-			.id = xstrdup(n->id),
-			.name = xstrdup(n->name),
-			.address = xstrdup(n->address),
-			.file_host = xstrdup("-"),
-			.route = "agent",
-		};
-	}
-}
-
 static enum exit_status load(struct attach *a, struct err *err)
 {
 	struct request *r = a->request;
-	cleanup_free char *dir = NULL;
+	struct err why = ERR_INIT;
+	int rc = reach_open(&a->reach, r, err);
 
-	if (context_open(&a->engine, r, err) < 0 ||
-	    cluster_load_nodes(a->engine, &a->cluster, err) < 0)
+	if (rc == 0)
+		rc = cluster_load_self(reach_engine(a->reach), &a->cluster, err);
+	if (rc < 0)
+		return rc == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	rc = reach_load_creds(r, &a->cluster, &a->creds, &why);
+	a->has_creds = rc == 0;
+	if (rc < 0) {
+		err_set(err, rc, "%s", why.text);
 		return EXIT_FAILED;
-	dir = creds_dir(r->credentials, a->cluster.id);
-	return creds_load(&a->creds, dir, err) < 0 ? EXIT_FAILED : EXIT_OK;
+	}
+	return EXIT_OK;
+}
+
+void attach_routes(struct attach *a, struct plan *p)
+{
+	const struct reach_facts facts = {
+		.cluster = &a->cluster, .creds = a->has_creds, .attach = true,
+	};
+
+	reach_plan(a->reach, &facts, p);
+}
+
+struct fleet_job attach_job(struct attach *a, const struct plan *p)
+{
+	return (struct fleet_job){
+		.plan = p, .cluster = &a->cluster, .creds = a->has_creds ? &a->creds : NULL,
+		.reach = a->reach, .staging_fd = -1,
+	};
 }
 
 static size_t count_found(struct attach *a, size_t *silent)
@@ -68,7 +64,7 @@ static enum exit_status ask(struct attach *a, struct err *err)
 	struct fleet_watch watch = {
 		.wake_fd = a->signals, .tick = progress_tick, .arg = &a->progress,
 	};
-	const struct fleet_job job = { &a->everyone, NULL, &a->cluster, &a->creds };
+	const struct fleet_job job = attach_job(a, &a->everyone);
 	size_t silent;
 
 	if (fleet_start(&a->fleet, &job, err) < 0)
@@ -96,7 +92,9 @@ enum exit_status attach_open(struct attach *a, struct request *r, struct err *er
 	status = load(a, err);
 	if (status != EXIT_OK)
 		return status;
-	plan_everyone(a);
+	snprintf(a->everyone.id, sizeof(a->everyone.id), "%s", r->selectors[0]);
+	plan_all_nodes(&a->everyone, &a->cluster);
+	attach_routes(a, &a->everyone);
 	a->signals = interrupt_open(err);
 	return a->signals < 0 ? EXIT_FAILED : ask(a, err);
 }
@@ -128,6 +126,6 @@ void attach_release(struct attach *a)
 	plan_release(&a->everyone);
 	creds_release(&a->creds);
 	cluster_release(&a->cluster);
-	engine_close(a->engine);
+	reach_close(a->reach);
 	util_close(a->signals);
 }

@@ -11,9 +11,10 @@
 
 struct attach {
 	struct request *request;	/* selectors[0] is the id */
-	struct engine *engine;
+	struct reach *reach;
 	struct cluster cluster;
 	struct creds creds;
+	bool has_creds;
 	struct plan everyone;		/* each node that is not down, without targets */
 	struct fleet *fleet;		/* of everyone */
 	struct progress progress;
@@ -27,6 +28,9 @@ struct attach {
 enum exit_status attach_open(struct attach *a, struct request *r, struct err *err);
 /* Asks all nodes once more after ms, unless ^C comes first (EXIT_FAILED). */
 enum exit_status attach_again(struct attach *a, int ms, struct err *err);
+/* How a plan's nodes are asked for what they hold. */
+void attach_routes(struct attach *a, struct plan *p);
+struct fleet_job attach_job(struct attach *a, const struct plan *p);
 void attach_release(struct attach *a);
 /* Nodes that did not answer, down ones included. */
 size_t attach_unreached(struct attach *a);

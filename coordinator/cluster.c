@@ -222,6 +222,11 @@ static int load_self(struct engine *e, bool alone, struct cluster *c, struct err
 	return load_members(e, info, c, err);
 }
 
+int cluster_load_self(struct engine *e, struct cluster *c, struct err *err)
+{
+	return load_self(e, true, c, err);
+}
+
 int cluster_load(struct engine *e, char *const *names, size_t n, struct cluster *c, struct err *err)
 {
 	int rc = load_self(e, containers_only(names, n), c, err);

@@ -89,6 +89,8 @@ int cluster_decode_alone(const json_t *info, struct cluster *c, struct err *err)
 
 /* Info, nodes and the agent's port only: for deploy, doctor, fetch, rm. */
 int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err);
+/* The same; of an Engine that is no manager itself alone. */
+int cluster_load_self(struct engine *e, struct cluster *c, struct err *err);
 /*
  * All for these service names or ids (exact, or a unique id prefix; never a name's prefix).
  * With no names: every service. "container:NAME" is a container of the Engine's own node; with

@@ -15,7 +15,6 @@
  */
 #include "cmd.h"
 
-#include "context.h"
 #include "filter.h"
 #include "gather.h"
 #include "interrupt.h"
@@ -26,11 +25,12 @@
 
 struct capture {
 	struct request *request;
-	struct engine *engine;
+	struct reach *reach;
 	struct cluster cluster;
 	struct plan plan;
 	struct bundle *bundle;
 	struct creds creds;
+	bool has_creds;
 	struct fleet *fleet;
 	struct progress progress;
 	int signals;
@@ -45,7 +45,7 @@ static void capture_release(struct capture *c)
 	bundle_free(c->bundle);
 	plan_release(&c->plan);
 	cluster_release(&c->cluster);
-	engine_close(c->engine);
+	reach_close(c->reach);
 	util_close(c->signals);
 }
 
@@ -64,16 +64,19 @@ static enum exit_status check_filter(struct capture *c, struct err *err)
 static enum exit_status look_at_cluster(struct capture *c, struct err *err)
 {
 	struct request *r = c->request;
-	int rc = context_open(&c->engine, r, err);
+	const struct engine *e;
+	int rc = reach_open(&c->reach, r, err);
 
 	if (rc == 0)
-		rc = cluster_load(c->engine, r->selectors, r->n_selectors, &c->cluster, err);
+		rc = cluster_load(reach_engine(c->reach), r->selectors, r->n_selectors,
+				  &c->cluster, err);
 	if (rc == CLUSTER_E_UNKNOWN)
 		return EXIT_NOTHING;
 	if (rc < 0)
 		return rc == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	e = reach_engine(c->reach);
 	progress_say(&c->progress, LOG_DEBUG, "the engine at %s speaks API %s; Swarm %s, manager %s",
-		     engine_host(c->engine), engine_version(c->engine), c->cluster.id,
+		     engine_host(e), engine_version(e), c->cluster.id,
 		     c->cluster.self_name);
 	return EXIT_OK;
 }
@@ -116,11 +119,22 @@ static enum exit_status open_output(struct capture *c, struct err *err)
 	return EXIT_OK;
 }
 
-static enum exit_status load_credentials(struct capture *c, struct err *err)
+/* Without certificates the nodes' agents are out of reach, other routes may not be. */
+static enum exit_status find_routes(struct capture *c, struct err *err)
 {
-	cleanup_free char *dir = creds_dir(c->request->credentials, c->cluster.id);
+	struct reach_facts facts = { .cluster = &c->cluster };
+	struct err why = ERR_INIT;
+	int rc = reach_load_creds(c->request, &c->cluster, &c->creds, &why);
 
-	return creds_load(&c->creds, dir, err) < 0 ? EXIT_FAILED : EXIT_OK;
+	facts.creds = c->has_creds = rc == 0;
+	if (rc < 0 && !c->request->dry_run) {
+		err_set(err, rc, "%s", why.text);
+		return EXIT_FAILED;
+	}
+	if (rc != 0 && c->cluster.agent_port)
+		plan_note(&c->plan, "agents are not asked: %s", why.text);
+	reach_plan(c->reach, &facts, &c->plan);
+	return EXIT_OK;
 }
 
 /* Nothing will be captured: what was begun on the nodes is taken back. */
@@ -160,7 +174,11 @@ static enum exit_status arm(struct capture *c, struct err *err)
 	struct fleet_watch watch = { .wake_fd = c->signals,
 				     .tick = progress_tick,
 				     .arg = &c->progress };
-	const struct fleet_job job = { &c->plan, c->request, &c->cluster, &c->creds };
+	const struct fleet_job job = {
+		.plan = &c->plan, .request = c->request, .cluster = &c->cluster,
+		.creds = c->has_creds ? &c->creds : NULL, .reach = c->reach,
+		.staging_fd = bundle_staging(c->bundle),
+	};
 	struct fleet_counts counts;
 
 	if (fleet_start(&c->fleet, &job, err) < 0)
@@ -220,15 +238,14 @@ int cmd_capture(struct request *r)
 
 	progress_init(&c.progress, r);
 	if ((status = check_filter(&c, &err)) || (status = look_at_cluster(&c, &err)) ||
-	    (status = make_plan(&c, &err)))
+	    (status = make_plan(&c, &err)) || (status = find_routes(&c, &err)))
 		return cmd_fail(r, status, &err);
 	if (r->dry_run) {
 		plan_print(stdout, &c.plan, r->json);
 		return EXIT_OK;
 	}
 	say_plan(&c);
-	if ((status = open_output(&c, &err)) || (status = load_credentials(&c, &err)) ||
-	    (status = arm(&c, &err)))
+	if ((status = open_output(&c, &err)) || (status = arm(&c, &err)))
 		return cmd_fail(r, status, &err);
 	run(&c);
 

@@ -15,7 +15,6 @@
 #include "cmd.h"
 
 #include "agents.h"
-#include "context.h"
 #include "log.h"
 #include "rollout.h"
 #include "secrets.h"
@@ -28,7 +27,8 @@
 
 struct deploy {
 	const struct request *request;
-	struct engine *engine;
+	struct reach *reach;
+	struct engine *engine;		/* its */
 	struct cluster cluster;
 	char *dir, *new_dir;
 	struct creds creds;		/* that the agents shall have */
@@ -53,7 +53,7 @@ static void deploy_release(struct deploy *d)
 	free(d->dir);
 	free(d->new_dir);
 	cluster_release(&d->cluster);
-	engine_close(d->engine);
+	reach_close(d->reach);
 }
 
 /* ---- credentials */
@@ -123,7 +123,9 @@ static int check_idle(const struct deploy *d, const struct creds *has, struct er
 {
 	if (d->request->force)
 		return 0;
-	return agents_check_idle(&d->cluster, has, d->now.port, false, err);
+	return agents_check_idle(&d->cluster, &(struct agents_how){
+		.reach = d->reach, .creds = has, .port = d->now.port,
+	}, false, err);
 }
 
 static int begin_rotation(struct deploy *d, struct err *err)
@@ -194,10 +196,12 @@ static int find_credentials(struct deploy *d, struct err *err)
 
 static int look(struct deploy *d, struct err *err)
 {
-	int r = context_open(&d->engine, d->request, err);
+	int r = reach_open(&d->reach, d->request, err);
 
-	if (r == 0)
-		r = cluster_load_nodes(d->engine, &d->cluster, err);
+	if (r < 0)
+		return r;
+	d->engine = reach_engine(d->reach);
+	r = cluster_load_nodes(d->engine, &d->cluster, err);
 	if (r < 0)
 		return r;
 	r = service_find(d->engine, &d->now, err);
@@ -256,6 +260,7 @@ static int apply(struct deploy *d, struct err *err)
 static int wait_for_agents(struct deploy *d, struct rollout_result *res, struct err *err)
 {
 	const struct rollout ro = {
+		.reach = d->reach,
 		.engine = d->engine,
 		.cluster = &d->cluster,
 		.creds = &d->creds,

@@ -6,7 +6,6 @@
 
 #include "agents.h"
 #include "checkup.h"
-#include "context.h"
 #include "log.h"
 #include "service_call.h"
 
@@ -17,7 +16,8 @@
 #define CLOCK_PROBES 8
 
 struct doctor {
-	struct engine *engine;
+	struct reach *reach;
+	struct engine *engine;		/* its */
 	struct cluster cluster;
 	struct creds creds;
 	struct service_now now;
@@ -33,7 +33,7 @@ static void doctor_release(struct doctor *d)
 	service_now_release(&d->now);
 	creds_release(&d->creds);
 	cluster_release(&d->cluster);
-	engine_close(d->engine);
+	reach_close(d->reach);
 }
 
 static int load_credentials(struct doctor *d, const struct request *r, struct err *err)
@@ -54,10 +54,12 @@ static int load_credentials(struct doctor *d, const struct request *r, struct er
 
 static int look(struct doctor *d, const struct request *r, struct err *err)
 {
-	int rc = context_open(&d->engine, r, err);
+	int rc = reach_open(&d->reach, r, err);
 
-	if (rc == 0)
-		rc = cluster_load_nodes(d->engine, &d->cluster, err);
+	if (rc < 0)
+		return rc;
+	d->engine = reach_engine(d->reach);
+	rc = cluster_load_nodes(d->engine, &d->cluster, err);
 	if (rc == 0)
 		rc = service_find(d->engine, &d->now, err);
 	if (rc == SERVICE_E_NONE)
@@ -83,7 +85,7 @@ static void judge_client(struct doctor *d)
 
 static void examine(struct doctor *d)
 {
-	const struct agents_how how = { .creds = &d->creds, .port = d->now.port,
+	const struct agents_how how = { .reach = d->reach, .creds = &d->creds, .port = d->now.port,
 					.clock_probes = CLOCK_PROBES };
 	int64_t now = clock_wall_ns();
 

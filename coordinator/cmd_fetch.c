@@ -120,6 +120,7 @@ static enum exit_status make_plan(struct fetch *f, struct err *err)
 	if (plan_from_reports(reports, collect(f, reports), &f->plan, &f->made, &f->then, err) < 0)
 		return EXIT_FAILED;
 	readdress(f);
+	attach_routes(&f->all, &f->plan);
 	return EXIT_OK;
 }
 
@@ -148,7 +149,7 @@ static enum exit_status attach_those(struct fetch *f, struct err *err)
 	struct fleet_watch watch = {
 		.wake_fd = f->all.signals, .tick = progress_tick, .arg = &f->all.progress,
 	};
-	const struct fleet_job job = { &f->plan, NULL, &f->all.cluster, &f->all.creds };
+	const struct fleet_job job = attach_job(&f->all, &f->plan);
 
 	if (fleet_start(&f->fleet, &job, err) < 0)
 		return EXIT_FAILED;

@@ -5,8 +5,9 @@
 #include "cmd.h"
 
 #include "buf.h"
-#include "context.h"
 #include "names.h"
+#include "plan.h"
+#include "reach.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,6 +21,21 @@ struct row {
 	const char *service;
 	int64_t slot;
 };
+
+/* What is there, and how its nodes are reached. */
+struct view {
+	struct reach *reach;
+	struct cluster cluster;
+	struct plan nodes;
+	const char *self_route;
+};
+
+static void view_release(struct view *v)
+{
+	plan_release(&v->nodes);
+	cluster_release(&v->cluster);
+	reach_close(v->reach);
+}
 
 struct table {
 	struct row *rows;
@@ -69,20 +85,25 @@ static json_t *address_json(const struct cluster_task *t)
 	return list;
 }
 
-/* "agent"; NULL: none is deployed, the node is not up, or the task does not run. */
-static const char *route(const struct cluster *c, const struct cluster_task *t,
-			 const struct cluster_node *n)
+/* The first that may work; NULL: the node is not up, or the task does not run. */
+static const char *route(const struct view *v, const struct cluster_task *t)
 {
-	if (!c->agent_port || !cluster_task_runs(c, t) || !n || strcmp(n->state, "ready"))
+	const struct cluster_node *n = cluster_node(&v->cluster, t->node_id);
+
+	if (!cluster_task_runs(&v->cluster, t) || !n || strcmp(n->state, "ready"))
 		return NULL;
-	return "agent";
+	for (size_t i = 0; i < v->nodes.n_nodes; i++)
+		if (!strcmp(v->nodes.nodes[i].id, n->id))
+			return v->nodes.nodes[i].route;
+	return NULL;
 }
 
-static void add_task(struct table *table, const struct cluster *c, const struct cluster_task *t)
+static void add_task(struct table *table, const struct view *v, const struct cluster_task *t)
 {
+	const struct cluster *c = &v->cluster;
 	const struct cluster_service *s = cluster_service(c, t->service_id);
 	const struct cluster_node *n = cluster_node(c, t->node_id);
-	const char *service = s ? s->name : "", *node = n ? n->name : "", *way = route(c, t, n);
+	const char *service = s ? s->name : "", *node = n ? n->name : "", *way = route(v, t);
 	cleanup_free char *task = names_task(service, t->slot, t->node_id, t->id);
 	struct row *row;
 
@@ -101,6 +122,29 @@ static void add_task(struct table *table, const struct cluster *c, const struct 
 	};
 }
 
+/* One that was named by itself stands in the place of its task. */
+static void add_container(struct table *table, const struct view *v,
+			  const struct cluster_container *k)
+{
+	const struct cluster_task t = { .networks = k->networks, .n_networks = k->n_networks };
+	const char *way = k->running && v->nodes.n_nodes ? v->self_route : NULL;
+	const char *node = v->cluster.self_name, *state = k->running ? "running" : "stopped";
+	struct row *row;
+
+	table->rows = xrealloc(table->rows, table->n + 1, sizeof(*table->rows));
+	row = &table->rows[table->n++];
+	*row = (struct row){
+		.cells = { safe("-"), safe(k->name), safe(node), safe(state), address_text(&t),
+			   safe(way) },
+		.json = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "container",
+				  jx_text(k->name), "container_id", jx_text(k->id), "node",
+				  jx_text(node), "node_id", jx_text(v->cluster.self_node_id),
+				  "state", state, "addresses", address_json(&t), "route",
+				  jx_text(way)),
+		.service = "",
+	};
+}
+
 static int compare(const void *a, const void *b)
 {
 	const struct row *x = a, *y = b;
@@ -112,11 +156,15 @@ static int compare(const void *a, const void *b)
 }
 
 /* What Swarm means to run; the dead ones that it remembers are of no use here. */
-static void fill(struct table *table, const struct cluster *c)
+static void fill(struct table *table, const struct view *v)
 {
+	const struct cluster *c = &v->cluster;
+
 	for (size_t i = 0; i < c->n_tasks; i++)
 		if (!strcmp(c->tasks[i].desired, "running") || cluster_task_runs(c, &c->tasks[i]))
-			add_task(table, c, &c->tasks[i]);
+			add_task(table, v, &c->tasks[i]);
+	for (size_t i = 0; i < c->n_containers; i++)
+		add_container(table, v, &c->containers[i]);
 	if (table->n)
 		qsort(table->rows, table->n, sizeof(*table->rows), compare);
 }
@@ -149,29 +197,45 @@ static void print_json(const struct table *t)
 	}
 }
 
-static enum exit_status load(struct request *r, struct cluster *c, struct err *err)
+static void find_routes(struct view *v, const struct request *r)
 {
-	struct engine *e = NULL;
-	int rc = context_open(&e, r, err);
+	cleanup_creds struct creds creds = CREDS_INIT;
+	struct reach_facts facts = { .cluster = &v->cluster };
+	struct err why = ERR_INIT;
+
+	facts.creds = reach_load_creds(r, &v->cluster, &creds, &why) == 0;
+	plan_all_nodes(&v->nodes, &v->cluster);
+	reach_plan(v->reach, &facts, &v->nodes);
+	for (size_t i = 0; i < v->nodes.n_nodes; i++)
+		if (!strcmp(v->nodes.nodes[i].id, v->cluster.self_node_id))
+			v->self_route = v->nodes.nodes[i].route;
+}
+
+static enum exit_status load(struct view *v, struct request *r, struct err *err)
+{
+	int rc = reach_open(&v->reach, r, err);
 
 	if (rc == 0)
-		rc = cluster_load(e, r->selectors, r->n_selectors, c, err);
-	engine_close(e);
+		rc = cluster_load(reach_engine(v->reach), r->selectors, r->n_selectors,
+				  &v->cluster, err);
 	if (rc == CLUSTER_E_UNKNOWN)
 		return EXIT_NOTHING;
-	return rc == -EINVAL ? EXIT_USAGE : rc < 0 ? EXIT_FAILED : EXIT_OK;
+	if (rc < 0)
+		return rc == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	find_routes(v, r);
+	return EXIT_OK;
 }
 
 int cmd_ls(struct request *r)
 {
-	cleanup(cluster_release) struct cluster c = CLUSTER_INIT;
+	cleanup(view_release) struct view v = { .cluster = CLUSTER_INIT };
 	cleanup(table_release) struct table t = { NULL, 0 };
 	struct err err = ERR_INIT;
-	enum exit_status status = load(r, &c, &err);
+	enum exit_status status = load(&v, r, &err);
 
 	if (status != EXIT_OK)
 		return cmd_fail(r, status, &err);
-	fill(&t, &c);
+	fill(&t, &v);
 	if (r->json)
 		print_json(&t);
 	else

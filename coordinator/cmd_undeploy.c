@@ -13,7 +13,6 @@
 #include "cmd.h"
 
 #include "agents.h"
-#include "context.h"
 #include "log.h"
 #include "secrets.h"
 #include "service_call.h"
@@ -30,7 +29,8 @@
 
 struct undeploy {
 	const struct request *request;
-	struct engine *engine;
+	struct reach *reach;
+	struct engine *engine;		/* its */
 	struct cluster cluster;
 	struct creds creds;
 	char *dir;
@@ -46,7 +46,7 @@ static void undeploy_release(struct undeploy *u)
 	creds_release(&u->creds);
 	free(u->dir);
 	cluster_release(&u->cluster);
-	engine_close(u->engine);
+	reach_close(u->reach);
 }
 
 /* Only who can ask the agents can know that nothing is lost. */
@@ -65,7 +65,9 @@ static int check_idle(struct undeploy *u, struct err *err)
 			       "the agents belong to another CA (%.16s...) than the credentials in "
 			       "'%s' (%.16s...): name theirs with --credentials, or --force",
 			       u->now.ca, u->dir, u->creds.ca_fingerprint);
-	return agents_check_idle(&u->cluster, &u->creds, u->now.port, true, err);
+	return agents_check_idle(&u->cluster, &(struct agents_how){
+		.reach = u->reach, .creds = &u->creds, .port = u->now.port,
+	}, true, err);
 }
 
 /* ---- tasks that outlive their service */
@@ -228,10 +230,12 @@ int cmd_undeploy(struct request *r)
 {
 	cleanup(undeploy_release) struct undeploy u = { .request = r };
 	struct err err = ERR_INIT;
-	int status = context_open(&u.engine, r, &err);
+	int status = reach_open(&u.reach, r, &err);
 
-	if (status == 0)
-		status = cluster_load_nodes(u.engine, &u.cluster, &err);
+	if (status < 0)
+		return cmd_fail(r, status == -EINVAL ? EXIT_USAGE : EXIT_FAILED, &err);
+	u.engine = reach_engine(u.reach);
+	status = cluster_load_nodes(u.engine, &u.cluster, &err);
 	if (status == 0) {
 		u.dir = creds_dir(r->credentials, u.cluster.id);
 		status = service_find(u.engine, &u.now, &err);

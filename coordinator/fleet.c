@@ -146,7 +146,10 @@ static struct fleet *fleet_new(const struct fleet_job *job)
 int fleet_start(struct fleet **out, const struct fleet_job *job, struct err *err)
 {
 	struct fleet *f = fleet_new(job);
-	int rc = f->event_fd < 0 ? err_errno(err, "cannot make an event descriptor")
+	int rc;
+
+	reach_set_cancel(job->reach, &f->cancel);
+	rc = f->event_fd < 0 ? err_errno(err, "cannot make an event descriptor")
 				 : start_threads(f, err);
 
 	if (rc < 0) {
@@ -298,6 +301,9 @@ static void node_release(struct fleet_node *n)
 {
 	wire_report_release(&n->report);
 	free(n->version);
+	for (size_t i = 0; i < n->n_notes; i++)
+		free(n->notes[i]);
+	free(n->notes);
 	for (size_t i = 0; i < n->n_fetched; i++)
 		free(n->fetched[i]);
 	free(n->fetched);
@@ -315,6 +321,7 @@ void fleet_free(struct fleet *f)
 	for (size_t i = 0; i < f->n; i++)
 		if (f->talks[i].running)
 			pthread_join(f->talks[i].thread, NULL);
+	reach_set_cancel(f->job.reach, NULL);
 
 	while ((e = fleet_next_event(f)))
 		fleet_event_free(e);

@@ -27,6 +27,7 @@
 #include "creds.h"
 #include "link.h"
 #include "plan.h"
+#include "reach.h"
 
 enum fleet_stage {
 	FLEET_ARMING, FLEET_ARMED, FLEET_STOPPING, FLEET_FETCHING, FLEET_DONE, FLEET_LOST,
@@ -45,6 +46,9 @@ struct fleet_node {
 	struct err err;			/* why it is lost, or was never armed */
 	/* for missing: agent-missing, node-lost, agent-lost, wrong-node, error; else NULL */
 	const char *reason;
+	const char *route;		/* by which it was armed; NULL: it was not */
+	char **notes;			/* why better routes were not taken */
+	size_t n_notes;
 	struct link_clock clock;
 	char *version;
 	char **fetched;			/* per file of the report: its name in staging, or NULL */
@@ -87,12 +91,19 @@ enum fleet_wake { FLEET_WAKE_READY, FLEET_WAKE_FD, FLEET_WAKE_TIME };
 
 struct fleet;
 
+/* As reach_link. */
+typedef int fleet_open_link(struct reach *x, const struct plan_node *n, enum route route,
+			    const struct reach_job *job, struct link **out, struct err *err);
+
 /* What is to be done, borrowed for the fleet's life and not changed. */
 struct fleet_job {
 	const struct plan *plan;
 	const struct request *request;	/* NULL: attach to what is there */
 	const struct cluster *cluster;	/* for the agents' port, and the context */
-	const struct creds *creds;	/* NULL: unix sockets */
+	const struct creds *creds;	/* NULL: none; without reach: unix sockets */
+	struct reach *reach;		/* NULL: agents at the nodes' addresses */
+	int staging_fd;			/* where taps write; -1: nowhere */
+	fleet_open_link *open;		/* NULL: reach_link */
 };
 
 /*
@@ -120,6 +131,8 @@ void fleet_counts(struct fleet *f, struct fleet_counts *out);
 /* The oldest event not taken yet, or NULL; to be freed by the caller. */
 struct fleet_event *fleet_next_event(struct fleet *f);
 void fleet_event_free(struct fleet_event *e);
+/* The route that was taken, or would be first. */
+const char *fleet_route(const struct fleet_node *n);
 struct fleet_node *fleet_nodes(struct fleet *f, size_t *n);
 /* Earliest to latest armed time by the coordinator's clock, nanoseconds; -1: not known. */
 int64_t fleet_arm_spread(struct fleet *f);

@@ -5,10 +5,9 @@
  * Straight-line code in a thread of its own. What may go wrong at each station, and how long
  * it may last:
  *
- *	arm	8 s as a whole, 2 s less than what the deadline adds to the duration: the first that
- *		armed must not end before the last one's window does. Then the node is lost for
- *		this capture. Nobody knows whether the agent armed after all, so it is told to
- *		drop it; else its lease ends it.
+ *	arm	as long as fleet_arm.c says. Then the node is lost for this capture. Nobody knows
+ *		whether the agent armed after all, so it is told to drop it; else its lease ends
+ *		it. Who is armed renews while it waits for the others.
  *	poll	once a second, a renewal every 10 s. Without an answer for 15 s the node counts as
  *		silent, but we go on asking: Swarm starts a dead agent again, and the new one
  *		finds what the old one left.
@@ -24,7 +23,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define ARM_MS 8000
 #define CALL_MS 5000
 #define DROP_MS 1500		/* of a node that did not answer at arm: nobody waits long for it */
 #define STOP_MS 10000
@@ -35,125 +33,12 @@
 #define PROBES 8
 #define FETCH_TRIES 5
 
-/* Is it the agent that is gone, or its whole node? A host that refuses or resets is alive. */
-static const char *loss(int rc)
-{
-	switch (rc) {
-	case LINK_E_NOT_FOUND:
-	case -ECONNREFUSED:
-	case -ECONNRESET:
-	case -ENOENT:
-		return "agent-lost";
-	case -ETIMEDOUT:
-	case -EHOSTUNREACH:
-	case -ENETUNREACH:
-		return "node-lost";
-	default:
-		return "error";
-	}
-}
-
-/* The same before anything was captured there. */
-static const char *arm_loss(int rc)
-{
-	if (rc == LINK_E_WRONG_NODE)
-		return "wrong-node";
-	if (rc == LINK_E_NOT_FOUND || rc == -ECONNREFUSED || rc == -ENOENT)
-		return "agent-missing";
-	return !strcmp(loss(rc), "agent-lost") ? "error" : loss(rc);
-}
-
 static bool cancelled(const struct fleet_talk *t)
 {
 	return __atomic_load_n(&t->fleet->cancel, __ATOMIC_RELAXED);
 }
 
-/* What went well is talk for -v. */
-static void note(struct fleet_talk *t, const char *fmt, ...) PRINTF(2, 3);
-static void note(struct fleet_talk *t, const char *fmt, ...)
-{
-	char text[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	fleet_tell(t, FLEET_NODE_NOTE, NULL, text);
-}
-
 /* ---- arm ---- */
-
-static int dial(struct fleet_talk *t, struct err *err)
-{
-	struct fleet *f = t->fleet;
-	uint16_t port = f->job.cluster->agent_port;
-	const struct link_place at = {
-		.address = t->node->plan->address, .port = port ? port : SWARMCAP_PORT,
-		.creds = f->job.creds, .cancel = &f->cancel,
-	};
-
-	if (!*t->node->plan->address)
-		return err_set(err, -EHOSTUNREACH, "the manager knows no address of node %s",
-			       t->node->plan->name);
-	return link_new(&t->link, &at, err);
-}
-
-static bool any_armed(const struct wire_report *r)
-{
-	for (size_t i = 0; i < r->n_targets; i++)
-		if (r->targets[i].state != WIRE_FAILED)
-			return true;
-	return false;
-}
-
-static void note_armed(struct fleet_talk *t, struct wire_report *report)
-{
-	bool armed = any_armed(report);
-
-	memcpy(t->token, report->token, sizeof(t->token));
-	t->renewed_ns = clock_mono_ns();
-	fleet_lock(t->fleet);
-	t->node->armed = armed;
-	fleet_unlock(t->fleet);
-	fleet_absorb(t, report);
-}
-
-static int arm(struct fleet_talk *t, struct err *err)
-{
-	struct fleet *f = t->fleet;
-	struct wire_report report = { 0 };
-	struct wire_arm a;
-	int rc = dial(t, err);
-
-	if (rc < 0)
-		return rc;
-	plan_arm(f->job.plan, t->node->plan, f->job.request, f->job.cluster, &a);
-	link_set_timeout(t->link, ARM_MS);
-	rc = link_arm(t->link, &a, &report, err);
-	wire_arm_release(&a);
-	if (rc == 0)
-		note_armed(t, &report);
-	wire_report_release(&report);
-	return rc;
-}
-
-/* Instead of arming: a capture that exists already, or -ENODATA: not on this node. */
-static int attach(struct fleet_talk *t, struct err *err)
-{
-	struct wire_report report = { 0 };
-	int rc = dial(t, err);
-
-	if (rc < 0)
-		return rc;
-	link_set_timeout(t->link, STOP_MS);
-	rc = link_report(t->link, t->fleet->job.plan->id, &report, err);
-	if (rc == 0)
-		note_armed(t, &report);
-	wire_report_release(&report);
-	if (rc == LINK_E_NOT_FOUND && !strstr(err->text, "another API"))
-		return -ENODATA;
-	return rc;
-}
 
 static void probe_clock(struct fleet_talk *t)
 {
@@ -163,8 +48,8 @@ static void probe_clock(struct fleet_talk *t)
 	if (link_clock(t->link, PROBES, &clock, NULL) != 0 && !clock.probes)
 		return;
 	fleet_set_clock(t, &clock);
-	note(t, "clock %+.3f ms, known to %.3f ms", (double)clock.offset_ns / NS_PER_MS,
-	     (double)clock.error_ns / NS_PER_MS);
+	fleet_note(t, "clock %+.3f ms, known to %.3f ms", (double)clock.offset_ns / NS_PER_MS,
+		   (double)clock.error_ns / NS_PER_MS);
 }
 
 /* True: there is something to run, stop or fetch. */
@@ -172,25 +57,25 @@ static bool begin(struct fleet_talk *t)
 {
 	struct err err = ERR_INIT;
 	int64_t since = clock_mono_ns();
-	int rc = t->fleet->job.request ? arm(t, &err) : attach(t, &err);
+	int rc = fleet_arm(t, &err);
 
 	if (rc == -ENODATA) {
 		fleet_set_stage(t, FLEET_DONE);
 		return false;
 	}
 	if (rc != 0) {
-		fleet_blame(t, arm_loss(rc), &err);
+		fleet_blame(t, fleet_arm_loss(rc), &err);
 		fleet_tell(t, FLEET_NODE_FAILED, NULL, err.text);
 		fleet_set_stage(t, FLEET_LOST);
-		if (rc == -ETIMEDOUT && t->fleet->job.request) {
+		if (rc == -ETIMEDOUT && t->fleet->job.request && t->link) {
 			link_set_timeout(t->link, DROP_MS);
 			link_remove(t->link, t->fleet->job.plan->id, NULL);
 		}
 		return false;
 	}
-	note(t, "armed after %lld ms, by agent %s at %s",
-	     (long long)((clock_mono_ns() - since) / NS_PER_MS),
-	     t->node->version ? t->node->version : "?", t->node->plan->address);
+	fleet_note(t, "armed after %lld ms, by route %s: %s at %s",
+		   (long long)((clock_mono_ns() - since) / NS_PER_MS), fleet_route(t->node),
+		   t->node->version ? t->node->version : "?", t->node->plan->address);
 	/* the others need not wait for our look at the clock */
 	fleet_set_stage(t, FLEET_ARMED);
 	probe_clock(t);
@@ -212,7 +97,7 @@ static void unanswered(struct fleet_talk *t, int rc, const struct err *err)
 {
 	if (cancelled(t) || clock_mono_ns() - t->answered_ns < SILENT_NS)
 		return;
-	fleet_blame(t, loss(rc), err);
+	fleet_blame(t, fleet_loss(rc), err);
 	if (!t->silent)
 		fleet_tell(t, FLEET_NODE_SILENT, NULL, err->text);
 	t->silent = true;
@@ -258,13 +143,27 @@ static int poll_once(struct fleet_talk *t)
 	return rc;
 }
 
+/*
+ * Until the others are armed, too, which may take longer than a lease where files are sent first. A
+ * renewal before the window says nothing of it.
+ */
+static bool await_window(struct fleet_talk *t)
+{
+	while (!fleet_await(t->fleet, ORDER_RUN, clock_mono_ns() + RENEW_NS)) {
+		if (cancelled(t))
+			return false;
+		poll_once(t);
+	}
+	return !cancelled(t);
+}
+
 static void run(struct fleet_talk *t)
 {
 	int64_t next;
 
-	if (!fleet_await(t->fleet, ORDER_RUN, 0))
-		return;
 	link_set_timeout(t->link, CALL_MS);
+	if (!await_window(t))
+		return;
 	t->renewed_ns = 0;	/* the window opened: the agent is told at once */
 	do {
 		next = clock_mono_ns() + POLL_NS;
@@ -321,7 +220,7 @@ static bool stop(struct fleet_talk *t)
 			break;
 		fleet_await(t->fleet, ORDER_END, clock_mono_ns() + POLL_NS);
 	}
-	fleet_blame(t, loss(rc), &err);
+	fleet_blame(t, fleet_loss(rc), &err);
 	fleet_tell(t, FLEET_NODE_GONE, NULL, err.text);
 	return false;
 }
@@ -355,7 +254,7 @@ static int fetch_one(struct fleet_talk *t, const struct wire_file *file, char **
 	int rc = link_fetch(t->link, &want, &local, &err);
 
 	if (rc == 0) {
-		note(t, "fetched %s, %lld bytes", file->name, (long long)file->bytes);
+		fleet_note(t, "fetched %s, %lld bytes", file->name, (long long)file->bytes);
 		*out = take_ptr(&name);
 		return 0;
 	}
@@ -367,7 +266,7 @@ static int fetch_one(struct fleet_talk *t, const struct wire_file *file, char **
 		return -ECANCELED;
 	if (rc > 0 || rc == -EBADMSG || rc == -EMSGSIZE || rc == -EINVAL)
 		return 1;
-	fleet_blame(t, loss(rc), &err);
+	fleet_blame(t, fleet_loss(rc), &err);
 	fleet_tell(t, FLEET_NODE_GONE, NULL, err.text);
 	return rc;
 }
@@ -412,7 +311,7 @@ static void remove_from_spool(struct fleet_talk *t)
 	if (rc == 0 || rc == LINK_E_NOT_FOUND)
 		t->node->removed = true;
 	else
-		fleet_blame(t, loss(rc), &err);
+		fleet_blame(t, fleet_loss(rc), &err);
 }
 
 void *fleet_talk_main(void *arg)

@@ -50,6 +50,14 @@ struct fleet {
 /* fleet_node.c: the thread of one node. arg is its struct fleet_talk. */
 void *fleet_talk_main(void *arg);
 
+/* fleet_arm.c */
+/* Armed by the first route that works: 0; -ENODATA: attached, and there is no such capture. */
+int fleet_arm(struct fleet_talk *t, struct err *err);
+/* A reason for missing; fleet_arm_loss: before anything was captured there. */
+const char *fleet_loss(int rc);
+const char *fleet_arm_loss(int rc);
+void fleet_note(struct fleet_talk *t, const char *fmt, ...) PRINTF(2, 3);
+
 /* fleet.c; all take the lock themselves. */
 /* Until the order is given (true), until_mono_ns passed (0: never), or all is cancelled. */
 bool fleet_await(struct fleet *f, enum fleet_order order, int64_t until_mono_ns);

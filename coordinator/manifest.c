@@ -82,6 +82,10 @@ static json_t *node_notes(const struct fleet_node *n)
 {
 	json_t *notes = json_array();
 
+	for (size_t i = 0; i < n->plan->n_notes; i++)
+		json_array_append_new(notes, jx_text(n->plan->notes[i]));
+	for (size_t i = 0; i < n->n_notes; i++)
+		json_array_append_new(notes, jx_text(n->notes[i]));
 	if (n->has_report && n->err.code)
 		json_array_append_new(notes, jx_text(n->err.text));
 	if (n->has_report && n->version && strcmp(n->version, SWARMCAP_VERSION))
@@ -103,7 +107,7 @@ static json_t *make_node(const struct fleet_node *n)
 			 "id", jx_text(p->id),
 			 "name", jx_text(p->name),
 			 "address", jx_text(p->address),
-			 "route", jx_text(p->route),
+			 "route", jx_text(n->route ? n->route : p->route),
 			 "version", jx_text(n->version),
 			 "clock_offset_ns", clock ? json_integer(n->clock.offset_ns) : json_null(),
 			 "clock_error_ns", clock ? json_integer(n->clock.error_ns) : json_null(),

@@ -218,6 +218,13 @@ int plan_make(const struct request *r, const struct cluster *c, const char *id, 
 	return 0;
 }
 
+void plan_all_nodes(struct plan *p, const struct cluster *c)
+{
+	for (size_t i = 0; i < c->n_nodes; i++)
+		if (strcmp(c->nodes[i].state, "down") != 0 && *c->nodes[i].address)
+			add_node(p, &c->nodes[i])->file_host = xstrdup("-");
+}
+
 size_t plan_targets(const struct plan *p)
 {
 	size_t n = 0;
@@ -247,6 +254,9 @@ static void release_node(struct plan_node *n)
 {
 	for (size_t i = 0; i < n->n_targets; i++)
 		target_release(&n->targets[i]);
+	for (size_t i = 0; i < n->n_notes; i++)
+		free(n->notes[i]);
+	free(n->notes);
 	free(n->targets);
 	free(n->id);
 	free(n->name);

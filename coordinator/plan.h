@@ -91,6 +91,8 @@ int select_targets(const struct request *r, const struct cluster *c, struct targ
 void target_release(struct target *t);
 int plan_make(const struct request *r, const struct cluster *c, const char *id, struct plan *out,
 	      struct err *err);
+/* Every node that is not down and has an address, without targets: for who looks at all nodes. */
+void plan_all_nodes(struct plan *p, const struct cluster *c);
 /* The last step of all that make plans: nodes in order, hosts from their targets' networks. */
 void plan_finish(struct plan *p);
 size_t plan_targets(const struct plan *p);

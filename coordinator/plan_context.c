@@ -18,6 +18,7 @@
 
 #define LEASE_MS 60000
 #define GRACE_MS 10000			/* from a capture's end by its duration to its deadline */
+#define GRACE_SSH_MS 130000		/* the same where a node may be reached by ssh (fleet_arm.c) */
 #define HOST_MAX 200
 #define MISSING_MAX 256			/* of the plan's own, kept in a context */
 
@@ -101,11 +102,20 @@ static void make_wanted(const struct target *t, struct wire_wanted *out)
 	};
 }
 
-static int64_t deadline(const struct request *r)
+static int64_t grace(const struct plan *p)
 {
-	if (r->duration_ms <= 0 || r->duration_ms > WIRE_DEADLINE_MAX_MS - GRACE_MS)
+	for (size_t i = 0; i < p->n_nodes; i++)
+		for (size_t k = 0; k < p->nodes[i].n_routes; k++)
+			if (p->nodes[i].routes[k] != ROUTE_AGENT)
+				return GRACE_SSH_MS;
+	return GRACE_MS;
+}
+
+static int64_t deadline(const struct plan *p, const struct request *r)
+{
+	if (r->duration_ms <= 0 || r->duration_ms > WIRE_DEADLINE_MAX_MS - grace(p))
 		return WIRE_DEADLINE_MAX_MS;
-	return r->duration_ms + GRACE_MS;
+	return r->duration_ms + grace(p);
 }
 
 void plan_arm(const struct plan *p, const struct plan_node *n, const struct request *r,
@@ -113,7 +123,7 @@ void plan_arm(const struct plan *p, const struct plan_node *n, const struct requ
 {
 	*out = (struct wire_arm){
 		.node_id = xstrdup(n->id), .node_name = xstrdup(n->name), .attached = true,
-		.lease_ms = LEASE_MS, .deadline_ms = deadline(r),
+		.lease_ms = LEASE_MS, .deadline_ms = deadline(p, r),
 		.filter = xstrdup_null(r->filter_resolved ? r->filter_resolved : r->filter),
 		.interface = xstrdup_null(r->interface), .snaplen = r->snaplen, .format = r->format,
 		.max_bytes = r->max_bytes, .max_packets = r->max_packets,

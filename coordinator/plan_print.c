@@ -93,7 +93,7 @@ static void add_target(struct table *t, const struct plan_node *n, const struct 
 
 	(*row)[0] = safe(n->name);
 	(*row)[1] = safe(n->address);
-	(*row)[2] = safe(n->route);
+	(*row)[2] = safe(n->route ? n->route : "-");
 	(*row)[3] = safe(target->task ? target->task : target->key);
 	(*row)[4] = xasprintf("%.*s", CONTAINER_CUT,
 			      target->container_id ? target->container_id : "");

@@ -24,6 +24,7 @@
 #include "route.h"
 
 #define REACH_WIDTH 32
+#define REACH_E_CLOSED 1	/* see reach_link */
 
 struct reach;
 
@@ -42,11 +43,22 @@ void reach_set_cancel(struct reach *x, volatile bool *cancel);
 struct reach_facts {
 	const struct cluster *cluster;
 	bool creds;			/* we can speak to agents */
+	bool attach;			/* for captures that exist: routes that have a spool */
 };
 void reach_plan(struct reach *x, const struct reach_facts *f, struct plan *plan);
 
 /* The node's ssh session: opened, or shared with who asked before. Borrowed: lives until reach_close. */
 int reach_remote(struct reach *x, const struct plan_node *n, struct remote **out, struct err *err);
+
+/*
+ * The certificates for agents. REACH_E_CLOSED: there are none here, and other routes are left (err
+ * says which files); -errno where they were named, or the route agent was asked for.
+ */
+int reach_load_creds(const struct request *r, const struct cluster *c, struct creds *out,
+		     struct err *err);
+/* A deployed agent: as link_new, through the manager where that is how the Engine is reached. */
+struct link_place;
+int reach_agent(struct reach *x, const struct link_place *at, struct link **out, struct err *err);
 
 /* What a link needs to know beside its node. */
 struct reach_job {
@@ -63,7 +75,6 @@ struct reach_job {
  * route would do better. The caller arms by the link; a link whose arm fails with
  * -ECONNREFUSED, -ENOENT or -EACCES is as good as closed.
  */
-#define REACH_E_CLOSED 1
 int reach_link(struct reach *x, const struct plan_node *n, enum route route,
 	       const struct reach_job *job, struct link **out, struct err *err);
 

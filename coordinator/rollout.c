@@ -102,7 +102,9 @@ static bool hopeless(const struct wait *w)
 
 static int wait_for_all(struct wait *w, struct err *err)
 {
-	const struct agents_how how = { .creds = w->ro->creds, .port = w->ro->port };
+	const struct agents_how how = {
+		.reach = w->ro->reach, .creds = w->ro->creds, .port = w->ro->port,
+	};
 	int64_t start = clock_mono_ns();
 
 	for (;;) {

@@ -8,9 +8,11 @@
 #include "cluster.h"
 #include "creds.h"
 #include "engine.h"
+#include "reach.h"
 
 /* What is waited for; everything is borrowed. */
 struct rollout {
+	struct reach *reach;
 	struct engine *engine;
 	const struct cluster *cluster;
 	const struct creds *creds;

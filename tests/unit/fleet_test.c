@@ -219,7 +219,9 @@ static const struct fleet_watch alone = { .wake_fd = -1 };
 static struct fleet *arm(struct stage *s)
 {
 	struct err err = ERR_INIT;
-	const struct fleet_job job = { &s->plan, &s->request, &s->cluster, NULL };
+	const struct fleet_job job = {
+		.plan = &s->plan, .request = &s->request, .cluster = &s->cluster, .staging_fd = -1,
+	};
 	struct fleet *f = NULL;
 
 	raise_stage(s);
@@ -442,10 +444,66 @@ static void nothing_that_was_armed_stays(void **state)
 	strike_stage(&s);
 }
 
+/* node0 is closed twice and opens at the third; node1 has two refusals; node2 cannot be reached. */
+static int open_third(struct reach *x, const struct plan_node *n, enum route route,
+		      const struct reach_job *job, struct link **out, struct err *err)
+{
+	const struct link_place at = { .address = n->address, .cancel = job->cancel };
+
+	assert_string_equal(job->capture_id, ID);
+	if (!strcmp(n->name, "node2"))
+		return err_set(err, -ETIMEDOUT, "no answer by %s", route_text(route));
+	if (!strcmp(n->name, "node0") && route == ROUTE_SSH_NSENTER)
+		return link_new(out, &at, err);
+	if (route == ROUTE_AGENT)
+		return err_set(err, -ECONNREFUSED, "connection refused");
+	err_set(err, -ENOSYS, "no sudo by %s", route_text(route));
+	return REACH_E_CLOSED;
+}
+
+static void the_next_route_when_one_is_closed(void **state)
+{
+	static const enum route ways[] = { ROUTE_AGENT, ROUTE_SSH_PUSH, ROUTE_SSH_NSENTER };
+	struct stage s = { 0 };
+	const struct fleet_job job = {
+		.plan = &s.plan, .request = &s.request, .cluster = &s.cluster, .staging_fd = -1,
+		.open = open_third,
+	};
+	struct err err = ERR_INIT;
+	struct fleet *f = NULL;
+	struct fleet_node *nodes;
+	size_t n;
+
+	raise_stage(&s);
+	for (size_t i = 0; i < NODES; i++) {
+		memcpy(s.plan.nodes[i].routes, ways, sizeof(ways));
+		s.plan.nodes[i].n_routes = 3;
+	}
+	assert_int_equal(fleet_start(&f, &job, &err), 0);
+	assert_int_equal(fleet_wait_armed(f, &alone), FLEET_WAKE_READY);
+	nodes = fleet_nodes(f, &n);
+	assert_true(nodes[0].armed);
+	assert_string_equal(fleet_route(&nodes[0]), "ssh-nsenter");
+	assert_int_equal(nodes[0].n_notes, 2);
+	assert_string_equal(nodes[0].notes[0], "agent: connection refused");
+	assert_string_equal(nodes[0].notes[1], "ssh-push: no sudo by ssh-push");
+	assert_string_equal(nodes[1].reason, "agent-missing");
+	assert_string_equal(nodes[1].err.text, "connection refused; ssh-push: no sudo by ssh-push; "
+			    "ssh-nsenter: no sudo by ssh-nsenter");
+	/* one time-out, and no second */
+	assert_string_equal(nodes[2].reason, "node-lost");
+	assert_string_equal(nodes[2].err.text, "no answer by agent");
+	capture(&s, f);
+	fleet_free(f);
+	strike_stage(&s);
+}
+
 static void attaches_to_what_is_there(void **state)
 {
 	struct stage s = { .agents[1].knows_nothing = true };
-	const struct fleet_job job = { &s.plan, NULL, &s.cluster, NULL };
+	const struct fleet_job job = {
+		.plan = &s.plan, .request = NULL, .cluster = &s.cluster, .staging_fd = -1,
+	};
 	struct err err = ERR_INIT;
 	struct fleet *f = NULL;
 	struct fleet_node *nodes;
@@ -492,6 +550,7 @@ int main(void)
 		cmocka_unit_test(a_wake_then_abandon),
 		cmocka_unit_test(our_disk_fails),
 		cmocka_unit_test(nothing_that_was_armed_stays),
+		cmocka_unit_test(the_next_route_when_one_is_closed),
 		cmocka_unit_test(attaches_to_what_is_there),
 	};
 

@@ -22,9 +22,10 @@
 #define POUR_BEAT_S 60
 
 /*
- * 0 or -errno. On stderr stands what coordinator/tap_talk.h reads: "swarmcap: time NS" and "listening
- * on N interfaces" when all handles are open, "swarmcap: note TEXT" for those left out, "swarmcap: stop
- * NS" when it ends, and last "swarmcap: end WHY 0": told, signal, lease, ended (the network is gone).
+ * 0 or -errno. On stderr stands what coordinator/tap_talk.h reads: "swarmcap: time NS" and
+ * "listening on N interfaces" when all handles are open, "swarmcap: note TEXT" for those left out,
+ * "swarmcap: stop NS" when it ends, and last "swarmcap: end WHY 0": told, signal, lease, ended (the
+ * network is gone).
  */
 int pour(const struct options *o, struct err *err);
 

@@ -13,9 +13,10 @@
 #define SWEEP_MAX 256	/* of one call: there are never so many of ours */
 
 /*
- * tcpdump is process 1, since its end is the container's. Beside it the shell holds the lease: it ends
- * tcpdump when stdin does, or when nothing came on it for a while; dash knows no time-out of read, there it
- * is the end of stdin alone. Signals reach process 1 only once it has handlers: so again and again.
+ * tcpdump is process 1, since its end is the container's. Beside it the shell holds the lease: it
+ * ends tcpdump when stdin does, or when nothing came on it for a while; dash knows no time-out of
+ * read, there it is the end of stdin alone. Signals reach process 1 only once it has handlers: so
+ * again and again.
  */
 static const char script[] =
 	"exec 3<&0; beat=\"read -t $1\"; shift\n"

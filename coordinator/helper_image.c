@@ -15,7 +15,7 @@
 #define LATEST "swarmcap-agent:latest"
 
 /* Ours, as Docker names it: the architecture that image.tar is of. */
-const char *helper_image_machine(void)
+static const char *our_machine(void)
 {
 	static const char *const names[][2] = { { "x86_64", "amd64" }, { "aarch64", "arm64" } };
 	static struct utsname u;
@@ -93,7 +93,7 @@ static int call(const struct helper_image *i, const char *path, int file, int64_
 
 /* ---- ours ---- */
 
-/* The tar names it swarmcap-agent, which is not ours to set: what stood there before stands again. */
+/* The tar names it swarmcap-agent, which is not ours to set: what stood there stands again. */
 static int load(struct helper_image *i, int file, int64_t size, struct err *err)
 {
 	cleanup_json json_t *before = NULL;
@@ -166,7 +166,7 @@ static int find_ours(struct helper_image *i, struct err *err)
 	i->loaded = present;
 	if (r || present)
 		return r;
-	r = check_machine(i->engine, helper_image_machine(), err);
+	r = check_machine(i->engine, our_machine(), err);
 	if (!r)
 		r = open_tar(&file, &size, err);
 	return r ? r : load(i, file, size, err);

@@ -3,9 +3,9 @@
  * helper_image.h - the image that a helper container is made of
  *
  * The agent's, as `deploy` put it there (swarmcap-agent:VERSION); else our image.tar, loaded through
- * the Engine, under a name that only helpers use (swarmcap-helper:VERSION): so whoever ends last may
- * remove it, and one that was left behind is taken up by the next capture. Or any image that the
- * user names, which has to be there, or is pulled if that was asked for, and stays.
+ * the Engine, under a name that only helpers use (swarmcap-helper:VERSION): so whoever ends last
+ * may remove it, and one that was left behind is taken up by the next capture. Or any image that
+ * the user names, which has to be there, or is pulled if that was asked for, and stays.
  */
 #ifndef HELPER_IMAGE_H
 #define HELPER_IMAGE_H
@@ -34,7 +34,5 @@ struct helper_image {
 int helper_image_find(struct helper_image *i, struct err *err);
 /* One that is in use stays. */
 void helper_image_drop(struct engine *e);
-/* "linux/amd64" for people, from GET /version or an image: Docker's names. Pure. */
-const char *helper_image_machine(void);
 
 #endif

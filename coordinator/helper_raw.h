@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * helper_raw.h - requests to the Engine that http.h cannot make: a file up, a stream down, an upgrade
+ * helper_raw.h - what http.h cannot ask of the Engine: a file up, a stream down, an upgrade
  *
  * Over one connected socket that is spent afterwards. HTTP/1.0, so that no answer comes in chunks.
  * All end at until_ns (monotonic) with -ETIMEDOUT, and within a second of *cancel with -ECANCELED.

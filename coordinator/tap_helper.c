@@ -10,8 +10,6 @@
 #include "helper_box.h"
 #include "helper_image.h"
 #include "reach.h"
-#include "remote.h"
-#include "request.h"
 #include "tap_carry.h"
 #include "tap_talk.h"
 
@@ -22,29 +20,14 @@
 
 /* tcpdump gets packets from the kernel once a second: the last ones need so long */
 #define TCPDUMP_LAG_MS 1200
-#define PROBE_MS 10000
-#define WORDS_MAX 400
-#define DIAL_STDIO "docker system dial-stdio"
 
 #define NOTE_LATE "interfaces that appeared during the capture were not captured"
 #define NOTE_COOKED "captured by the tcpdump of an image: its cooked headers as they are, its counters, " \
 	"numbers for the names of interfaces, and up to a second more at the end"
 
-enum way { WAY_SOCKET, WAY_DOCKER, WAY_SUDO, WAY_N };
-
-static const char *const way_commands[WAY_N] = {
-	[WAY_DOCKER] = DIAL_STDIO, [WAY_SUDO] = "sudo -n " DIAL_STDIO,
-};
-
-/* To the Engine of a node, over ssh. */
-struct road {
-	struct remote *remote;
-	enum way way;
-};
-
 struct helper {
-	struct road *road;		/* NULL: the dialer is the caller's */
 	struct http_dialer dialer;
+	bool owns_arg;			/* the dialer's */
 	char *node, *image, *version;
 	bool foreign, pull, loaded;
 	volatile bool *cancel;
@@ -324,7 +307,8 @@ static void helper_free(void *arg)
 		helper_image_drop(e);
 	engine_close(e);
 	pthread_mutex_destroy(&h->lock);
-	free(h->road);
+	if (h->owns_arg)
+		free(h->dialer.arg);
 	free(h->node);
 	free(h->image);
 	free(h->version);
@@ -358,11 +342,13 @@ int helper_new(struct helper **out, const struct helper_place *at, struct err *e
 				 xstrdup("swarmcap-agent " SWARMCAP_VERSION);
 	pthread_mutex_init(&h->lock, NULL);
 	r = prepare(h, err);
-	if (r)
+	if (r) {
 		helper_free(h);
-	else
-		*out = h;
-	return r;
+		return r;
+	}
+	h->owns_arg = at->owns_arg;
+	*out = h;
+	return 0;
 }
 
 const struct tap_source *helper_source(const struct helper *h)
@@ -373,98 +359,4 @@ const struct tap_source *helper_source(const struct helper *h)
 const char *helper_version(const struct helper *h)
 {
 	return h->version;
-}
-
-/* ---- over ssh ---- */
-
-static int dial_road(void *arg, struct err *err)
-{
-	struct road *road = arg;
-
-	if (road->way == WAY_SOCKET)
-		return remote_dial_unix(road->remote, ENDPOINT_SOCKET, err);
-	return remote_start_socket(road->remote, way_commands[road->way], err);
-}
-
-/* What the node says of a command that should end well without input; into words. */
-static int probe(struct road *road, struct buf *words, struct err *err)
-{
-	cleanup_buf struct buf said = BUF_INIT(WORDS_MAX);
-	cleanup_free char *line = NULL;
-	struct remote_job job = { .command = way_commands[road->way], .errs = &said,
-				  .timeout_ms = PROBE_MS };
-	int r = remote_do(road->remote, &job, NULL);
-
-	if (r == -EPIPE)
-		return err_set(err, r, "the ssh session ended");
-	if (r && r != -EFBIG)
-		return 1;
-	if (!r && job.status == 0)
-		return 0;
-	line = strndup(said.data, strcspn(said.data, "\n"));
-	buf_addf(words, "; %s: ", way_commands[road->way]);
-	buf_add_safe(words, line ? line : "");
-	return 1;
-}
-
-/* 0: this way leads to an Engine; 1: not, and words say why. */
-static int try_way(struct road *road, struct buf *words, struct err *err)
-{
-	cleanup_close int fd = -1;
-	struct err why = ERR_INIT;
-
-	if (road->way != WAY_SOCKET)
-		return probe(road, words, err);
-	fd = dial_road(road, &why);
-	if (fd >= 0)
-		return 0;
-	buf_add_safe(words, why.text);
-	if (fd == -EPIPE)
-		return err_set(err, fd, "%s", why.text);
-	return 1;
-}
-
-static int find_way(struct road *road, const char *node, struct err *err)
-{
-	cleanup_buf struct buf words = BUF_INIT(3 * 4 * WORDS_MAX + ERR_TEXT_MAX);
-	int r = 1;
-
-	for (road->way = WAY_SOCKET; road->way < WAY_N; road->way++) {
-		r = try_way(road, &words, err);
-		if (r != 1)
-			return r;
-	}
-	err_set(err, -EACCES, "no way to Docker on node %s (%.900s): let the user %s join the "
-		"group docker, or run sudo without a password", node, words.data,
-		remote_user(road->remote));
-	return REACH_E_CLOSED;
-}
-
-int tap_helper_open(struct link **out, const struct tap_place *base, struct remote *r,
-		    const struct request *request, struct err *err)
-{
-	struct helper_place at = {
-		.node = base->node_name, .image = request->helper_image, .pull = request->pull,
-		.cancel = base->cancel,
-	};
-	struct road *road = xcalloc(1, sizeof(*road));
-	struct tap_place place = *base;
-	struct helper *h = NULL;
-	int rc;
-
-	road->remote = r;
-	at.dialer = (struct http_dialer){ dial_road, road };
-	rc = find_way(road, at.node, err);
-	if (!rc)
-		rc = helper_new(&h, &at, err);
-	if (rc) {
-		free(road);
-		return rc;
-	}
-	h->road = road;
-	place.source = helper_source(h);
-	place.arg = h;
-	place.remote = r;
-	place.version = helper_version(h);
-	return tap_open(out, &place, err);
 }

@@ -132,8 +132,10 @@ static int load_agent_nodes(struct engine *e, const char *service_id, struct clu
 		return rc;
 	json_array_foreach(list, i, task) {
 		const char *node = jx_str(task, "NodeID", "");
+		const char *state = jx_str(task, "Status.State", "");
 
-		if (strcmp(jx_str(task, "Status.State", ""), "running") != 0)
+		/* an agent answers before the manager hears that it runs */
+		if (strcmp(state, "running") != 0 && strcmp(state, "starting") != 0)
 			continue;
 		for (size_t k = 0; k < c->n_nodes; k++)
 			if (strcmp(c->nodes[k].id, node) == 0)

@@ -14,6 +14,7 @@
 #   tcpdump_image TAR       the root of an image that has the machine's tcpdump
 #   missing_words NODE      what the manifest says of a node's tasks that are missing
 #   window_ms               the unpacked capture's window; it begins and ends on one day
+#   calm                    ends what a failed test left running here, and undoes as_user; for teardown
 #   gone_from NODE...       as nothing_left, once, now
 
 export SWARMCAP_CREDENTIALS=$SHARE/creds
@@ -42,7 +43,7 @@ strangers() {
 	run_on "$1" sh -c '
 		grep -L /containers/ /proc/[0-9]*/cgroup 2>/dev/null | cut -d/ -f3 | xargs -r ps -ww -o pid=,ppid=,stat=,comm=,args= -p |
 			awk -v me=$$ '\''$1 == 1 || $1 == me || $2 == me || $3 ~ /Z/ || /sshd: [^ ]*sbin\/sshd/ { next }
-				$4 !~ /^(dockerd|containerd|containerd-shim|docker-proxy|runc)$/ { print "process " $0 }'\''
+				$4 !~ /^(dockerd|containerd|containerd-shim|docker-proxy|runc)$/ { print "process " substr($0, 1, 120) }'\''
 		find /var/tmp /tmp /run /dev/shm /root /home/* -xdev -maxdepth 2 -iname "*swarmcap*" | sed "s/^/file /"' 2>/dev/null
 }
 
@@ -93,4 +94,12 @@ missing_words() { manifest ".missing[] | select(.node == \"$1\") | .error"; }
 window_ms() {
 	manifest '.window | [.start, .stop] | map(.[20:23] as $ms | .[11:19] | split(":") | map(tonumber)
 		| (.[0] * 3600 + .[1] * 60 + .[2]) * 1000 + ($ms | tonumber)) | .[1] - .[0]'
+}
+
+calm() {
+	local pids
+	pids=$(jobs -p)
+	# shellcheck disable=SC2086 # one word for each process
+	[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
+	as_user
 }

@@ -192,7 +192,7 @@ readable() {
 # ---- the laptop has a path to the manager alone
 
 @test "from a laptop, through the manager: agents by direct-tcpip" {
-	start jump lab laptop "$BUILD/swarmcap" -H ssh://admin@node1 capture web client -o "$SHARE/jump.tar"
+	start jump "$top/tests/lab/lab" laptop "$BUILD/swarmcap" -H ssh://admin@node1 capture web client -o "$SHARE/jump.tar"
 	armed jump
 	exec_task client@node2 /workload send web 80 301 360 >/dev/null
 	stop jump
@@ -207,7 +207,7 @@ readable() {
 	local route
 	lab laptop docker context create far --docker host=ssh://admin@node1 >/dev/null
 	for route in ssh-push ssh-nsenter ssh-helper; do
-		start jump lab laptop "$BUILD/swarmcap" -c far capture web client --route $route -o "$SHARE/jump-$route.tar"
+		start jump "$top/tests/lab/lab" laptop "$BUILD/swarmcap" -c far capture web client --route $route -o "$SHARE/jump-$route.tar"
 		armed jump
 		exec_task client@node2 /workload send web 80 401 430 >/dev/null
 		stop jump
@@ -221,6 +221,7 @@ readable() {
 
 @test "from a laptop: the second host's key is checked as strictly as the first one's" {
 	local known=$LAB_DIR/laptop/.ssh/known_hosts
+	lab laptop true
 	cp "$known" "$BATS_TEST_TMPDIR/known"
 	sed -i '/^node2,/d' "$known"
 	run -3 from_laptop capture web --route ssh-nsenter -d 300ms -o "$SHARE/second.tar"

@@ -6,6 +6,7 @@
  * handler. What the agent needs of privileges it has from the service (SYS_ADMIN and NET_RAW);
  * files are made for nobody else to read.
  */
+#include "dial.h"
 #include "log.h"
 #include "modes.h"
 #include "pour.h"
@@ -44,6 +45,8 @@ static int run(const struct options *o, struct err *err)
 		return modes_health(o, err);
 	case OPTIONS_DROP_VOLUME:
 		return modes_drop_volume(o, err);
+	case OPTIONS_DIAL:
+		return dial(o->socket, err);
 	case OPTIONS_SNIFF:
 		return pour(o, err);
 	case OPTIONS_HELP:

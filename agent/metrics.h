@@ -15,6 +15,7 @@
 struct metrics {
 	atomic_ullong captures, packets, bytes, dropped;
 	atomic_ullong requests[METRICS_STATUS_MAX];	/* by HTTP status */
+	atomic_llong asked_ns;		/* monotonic: the last request of any kind; 0: none */
 	atomic_ullong refused_peers;	/* certificates that were not the client's */
 };
 

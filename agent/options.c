@@ -12,12 +12,15 @@
 #include <getopt.h>
 #include <string.h>
 
+#define LINGER_MS (30 * 60 * 1000)
+
 static const char help[] =
 "swarmcap-agent captures on one node of a Docker Swarm for swarmcap\n"
 "\n"
 "usage: swarmcap-agent [options]               serve\n"
 "       swarmcap-agent health [--socket PATH]  exit status 0 when the agent answers\n"
 "       swarmcap-agent drop-volume NAME        remove a volume of this node's engine\n"
+"       swarmcap-agent dial SOCKET             stdin and stdout to an agent's socket\n"
 "       swarmcap-agent sniff [options]         this network namespace as pcapng on stdout\n"
 "\n"
 "  --listen ADDRESS:PORT    TCP with mutual TLS 1.3 on this address, never on a wildcard\n"
@@ -39,6 +42,9 @@ static const char help[] =
 "  --snaplen BYTES          of each packet (262144)\n"
 "  --beat SECONDS           ends when nothing comes on stdin for so long (60), or when it ends\n"
 "\n"
+"  --temporary DIR          socket and spool in DIR, which is removed at the end: when stdin is at its\n"
+"                           end and nothing unfetched is left, or nobody asked for it any more\n"
+"  --linger DURATION        so long unfetched captures are kept then (30m)\n"
 "  -v, --verbose            more on stderr\n"
 "  --help, --version\n";
 
@@ -50,7 +56,7 @@ void options_print_help(FILE *f)
 enum {
 	OPT_LISTEN = 256, OPT_LISTEN_SWARM, OPT_LISTEN_NET, OPT_SOCKET, OPT_TLS_DIR, OPT_SPOOL,
 	OPT_NETNS_DIR, OPT_ENGINE, OPT_NODE_ID, OPT_QUOTA, OPT_FLOOR, OPT_KEEP, OPT_INTERFACE,
-	OPT_FILTER, OPT_SNAPLEN, OPT_BEAT, OPT_HELP, OPT_VERSION,
+	OPT_FILTER, OPT_SNAPLEN, OPT_BEAT, OPT_TEMPORARY, OPT_LINGER, OPT_HELP, OPT_VERSION,
 };
 
 static const struct option longs[] = {
@@ -66,6 +72,8 @@ static const struct option longs[] = {
 	{ "quota", required_argument, NULL, OPT_QUOTA },
 	{ "floor", required_argument, NULL, OPT_FLOOR },
 	{ "keep", required_argument, NULL, OPT_KEEP },
+	{ "temporary", required_argument, NULL, OPT_TEMPORARY },
+	{ "linger", required_argument, NULL, OPT_LINGER },
 	{ "interface", required_argument, NULL, OPT_INTERFACE },
 	{ "filter", required_argument, NULL, OPT_FILTER },
 	{ "snaplen", required_argument, NULL, OPT_SNAPLEN },
@@ -120,6 +128,9 @@ static int take_text(struct options *o, int c, const char *value)
 	switch (c) {
 	case OPT_LISTEN_NET:
 		set(&o->listen_net, value);
+		return 1;
+	case OPT_TEMPORARY:
+		set(&o->temporary, value);
 		return 1;
 	case OPT_SOCKET:
 		set(&o->socket, value);
@@ -202,6 +213,10 @@ static int take(struct options *o, int c, const char *value, struct err *err)
 	case 'v':
 		o->verbose = true;
 		return 0;
+	case OPT_LINGER:
+		if (!units_parse_duration(value, &o->linger_ms))
+			return 0;
+		return err_set(err, -EINVAL, "--linger: not a duration: '%s'", value);
 	case OPT_HELP:
 		o->mode = OPTIONS_HELP;
 		return 0;
@@ -222,6 +237,11 @@ static int take_mode(struct options *o, int argc, char *const *argv, struct err 
 		o->mode = OPTIONS_HEALTH;
 		return 0;
 	}
+	if (!strcmp(argv[0], "dial") && argc == 2) {
+		o->mode = OPTIONS_DIAL;
+		set(&o->socket, argv[1]);
+		return 0;
+	}
 	if (!strcmp(argv[0], "sniff") && argc == 1) {
 		o->mode = OPTIONS_SNIFF;
 		return 0;
@@ -232,6 +252,22 @@ static int take_mode(struct options *o, int argc, char *const *argv, struct err 
 		return 0;
 	}
 	return err_set(err, -EINVAL, "unknown argument '%s': see swarmcap-agent --help", argv[0]);
+}
+
+/* Its socket and its spool lie in the directory that goes with it. */
+static int settle_temporary(struct options *o, struct err *err)
+{
+	if (!o->temporary)
+		return 0;
+	if (*o->temporary != '/')
+		return err_set(err, -EINVAL, "--temporary: not an absolute path: '%s'", o->temporary);
+	if (o->listen || o->listen_swarm)
+		return err_set(err, -EINVAL, "--temporary serves its socket only: no --listen");
+	free(o->socket);
+	free(o->spool);
+	o->socket = xasprintf("%s/agent.sock", o->temporary);
+	o->spool = xasprintf("%s/spool", o->temporary);
+	return 0;
 }
 
 static int check(struct options *o, struct err *err)
@@ -269,6 +305,7 @@ int options_parse(struct options *o, int argc, char *const *argv, struct err *er
 		.spool = xstrdup(OPTIONS_SPOOL), .netns_dir = xstrdup(OPTIONS_NETNS_DIR),
 		.engine = xstrdup(OPTIONS_ENGINE), .node_id = xstrdup_null(id && *id ? id : NULL),
 		.quota = -1, .floor = -1, .keep_ms = CAPTURES_KEEP_MS,
+		.linger_ms = LINGER_MS,
 		.snaplen = WIRE_SNAPLEN_MAX, .beat_s = POUR_BEAT_S,
 	};
 	optind = 0;
@@ -276,12 +313,14 @@ int options_parse(struct options *o, int argc, char *const *argv, struct err *er
 		r = take(o, c, optarg, err);
 	if (!r)
 		r = take_mode(o, argc - optind, argv + optind, err);
+	if (!r)
+		r = settle_temporary(o, err);
 	return r ? r : check(o, err);
 }
 
 void options_release(struct options *o)
 {
-	char **all[] = { &o->volume, &o->listen, &o->listen_net, &o->socket, &o->tls_dir, &o->spool,
+	char **all[] = { &o->temporary, &o->volume, &o->listen, &o->listen_net, &o->socket, &o->tls_dir, &o->spool,
 			 &o->netns_dir, &o->engine, &o->node_id, &o->interface, &o->filter };
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {

@@ -14,8 +14,8 @@
 #define OPTIONS_TLS_DIR "/run/secrets/swarmcap"
 
 enum options_mode {
-	OPTIONS_SERVE, OPTIONS_HEALTH, OPTIONS_DROP_VOLUME, OPTIONS_SNIFF, OPTIONS_HELP,
-	OPTIONS_VERSION,
+	OPTIONS_SERVE, OPTIONS_HEALTH, OPTIONS_DROP_VOLUME, OPTIONS_SNIFF, OPTIONS_DIAL,
+	OPTIONS_HELP, OPTIONS_VERSION,
 };
 
 struct options {
@@ -30,6 +30,8 @@ struct options {
 	char *node_id;			/* NULL: as the engine says */
 	int64_t quota, floor;		/* bytes; -1: by the file system */
 	int64_t keep_ms;
+	char *temporary;		/* --temporary: a directory for this life only; or NULL */
+	int64_t linger_ms;
 	/* of sniff */
 	char *interface, *filter;	/* NULL: all, everything */
 	uint32_t snaplen;

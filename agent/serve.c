@@ -17,8 +17,11 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ENGINE_WAIT_MS 2000	/* without --listen-swarm a node without a Swarm is fine, too */
@@ -139,6 +142,82 @@ static int serve_remote(struct agent *a, const struct options *o, struct err *er
 	return server_start(&a->remote, fd, &a->tls, &a->api, err);
 }
 
+/* ---- a life for one capture ---- */
+
+/* Whoever hired us is gone, or done: its end of our stdin is closed. */
+static bool is_dismissed(void)
+{
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+	char c;
+
+	while (poll(&p, 1, 0) > 0) {
+		if (read(STDIN_FILENO, &c, 1) <= 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Nothing is left to do: no capture runs, and what lies in the spool was fetched, or nobody asked for
+ * it through all of the linger. A capture that runs ends by its lease.
+ */
+static bool is_over(struct agent *a, const struct options *o, int64_t since_ns)
+{
+	int64_t asked = atomic_load(&a->metrics.asked_ns), now = clock_mono_ns();
+	struct captures_counts counts;
+
+	captures_count(a->captures, &counts);
+	if (counts.running)
+		return false;
+	return !counts.unfetched ||
+	       now - (asked > since_ns ? asked : since_ns) > o->linger_ms * NS_PER_MS;
+}
+
+static int wait_for_dismissal(struct agent *a, const struct options *o)
+{
+	const struct timespec step = { 0, 200 * NS_PER_MS };
+	int64_t dismissed_ns = 0;
+	sigset_t set;
+
+	puts("ready");
+	fflush(stdout);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	for (;;) {
+		if (sigtimedwait(&set, NULL, &step) > 0)
+			return 0;
+		if (!dismissed_ns && is_dismissed())
+			dismissed_ns = clock_mono_ns();
+		if (dismissed_ns && is_over(a, o, dismissed_ns))
+			return 0;
+	}
+}
+
+/* The directory must be ours alone: what is in it will be removed. */
+static int check_temporary(const struct options *o, struct err *err)
+{
+	struct stat st;
+
+	if (lstat(o->temporary, &st) < 0)
+		return err_errno(err, "--temporary '%s'", o->temporary);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 077)
+		return err_set(err, -EPERM, "--temporary '%s': not a directory of ours with mode 0700",
+			       o->temporary);
+	if (mkdir(o->spool, 0700) < 0 && errno != EEXIST)
+		return err_errno(err, "cannot make '%s'", o->spool);
+	return 0;
+}
+
+/* All of it, our own program perhaps included; but not what nobody fetched. */
+static void remove_temporary(const struct options *o, const struct captures_counts *left)
+{
+	if (left->unfetched)
+		log_warn("captures that nobody fetched stay in '%s'", o->temporary);
+	else
+		util_remove_tree_at(AT_FDCWD, o->temporary);
+}
+
 static int wait_for_end(struct err *err)
 {
 	sigset_t set;
@@ -156,6 +235,8 @@ static int wait_for_end(struct err *err)
 
 static void end(struct agent *a, const struct options *o)
 {
+	struct captures_counts left = { 0 };
+
 	if (a->captures)
 		captures_stop_all(a->captures, WIRE_END_AGENT_LOST, "the agent was stopped");
 	if (a->local)
@@ -166,17 +247,23 @@ static void end(struct agent *a, const struct options *o)
 		captures_stop_all(a->captures, WIRE_END_AGENT_LOST, "the agent was stopped");
 	watch_stop(a->watch);
 	keeper_stop(a->keeper);
+	if (a->captures)
+		captures_count(a->captures, &left);
 	captures_free(a->captures);
 	spool_close(a->spool);
 	auth_release(&a->tls);
 	node_release(&a->node);
+	if (o->temporary && a->spool)
+		remove_temporary(o, &left);
 }
 
 int serve(const struct options *o, struct err *err)
 {
 	struct agent *a = xcalloc(1, sizeof(*a));
-	int r = load_node(a, o, err);
+	int r = o->temporary ? check_temporary(o, err) : 0;
 
+	if (!r)
+		r = load_node(a, o, err);
 	if (!r)
 		r = load_spool(a, o, err);
 	if (!r)
@@ -190,7 +277,7 @@ int serve(const struct options *o, struct err *err)
 			 a->node.name, *a->node.id ? a->node.id : "no Swarm",
 			 o->socket ? o->socket : "", o->socket && a->remote ? " and " : "",
 			 a->remote ? a->node.address : "");
-		r = wait_for_end(err);
+		r = o->temporary ? wait_for_dismissal(a, o) : wait_for_end(err);
 	}
 	end(a, o);
 	free(a);

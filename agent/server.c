@@ -131,6 +131,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 
 	if (!q) {
 		p = peer_of(connection);
+		atomic_store(&s->env->metrics->asked_ns, clock_mono_ns());
 		*context = q = new_request(s, connection, url, method, p);
 		if (p && is_allowed(s, connection, p))
 			return MHD_YES;

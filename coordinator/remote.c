@@ -209,6 +209,19 @@ static struct remote *new_remote(const struct remote_config *c)
 	return r;
 }
 
+/* A signal is for who waits for it: in a thread that does not block it, ^C would end the program. */
+static int start_pump(struct remote *r)
+{
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&r->thread, NULL, remote_pump_main, r);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
 static int open_configured(struct remote **out, struct remote_config *c,
 			   const struct remote_place *at, int depth, struct err *err)
 {
@@ -219,7 +232,7 @@ static int open_configured(struct remote **out, struct remote_config *c,
 		rc = open_jumps(&r->jump, c->proxy_jump, at, depth, err);
 	if (rc == 0)
 		rc = log_in(r, c, at, err);
-	if (rc == 0 && pthread_create(&r->thread, NULL, remote_pump_main, r) != 0)
+	if (rc == 0 && start_pump(r) != 0)
 		rc = err_set(err, -EAGAIN, "no thread for %s", r->name);
 	if (rc < 0) {
 		remote_close(r);

@@ -133,7 +133,34 @@ json_t *checkup_node(const struct agent *a, int64_t now_ns)
 	return row;
 }
 
-/* ---- the table */
+/* ---- routes ---- */
+
+static json_t *encode_route(enum route r, const struct probe_verdict *v)
+{
+	return json_pack("{s:s, s:o, s:o, s:o}", "route", route_text(r), "ok",
+			 v->state == PROBE_NONE ? json_null() : json_boolean(v->state == PROBE_OK),
+			 "word", jx_text(*v->word ? v->word : NULL), "why",
+			 jx_text(*v->why ? v->why : NULL));
+}
+
+void checkup_add_routes(json_t *row, const struct probe *p, bool deployed)
+{
+	json_t *routes = json_array(), *problems = json_object_get(row, "problems");
+	enum route best = probe_best(p);
+	bool down = !strcmp(jx_str(row, "state", ""), "down");
+
+	for (int r = 0; r < ROUTE_N; r++)
+		json_array_append_new(routes, encode_route((enum route)r, &p->routes[r]));
+	if (!deployed && !down)
+		json_array_clear(problems);	/* there is only the agent's absence in it */
+	if (best == ROUTE_NONE && !down)
+		add(problems, "no route to it works");
+	json_object_set_new(row, "routes", routes);
+	json_object_set_new(row, "use", jx_text(route_text(best)));
+	json_object_set_new(row, "ok", json_boolean(json_array_size(problems) == 0));
+}
+
+/* ---- the table ---- */
 
 static void cell(FILE *to, int width, const char *text)
 {
@@ -176,6 +203,22 @@ static const char *netns_text(const json_t *j)
 	return json_is_true(j) ? "seen" : "not seen";
 }
 
+/* "ok", what is in the way, or "-" */
+static void print_routes(FILE *to, const json_t *row)
+{
+	json_t *routes = json_object_get(row, "routes"), *route;
+	size_t i;
+
+	json_array_foreach(routes, i, route) {
+		const char *word = jx_str(route, "word", "-");
+		bool agent = !strcmp(jx_str(route, "route", ""), "agent");
+
+		if (jx_bool(route, "ok", false))
+			word = agent ? jx_str(row, "agent", "ok") : "ok";
+		cell(to, agent || i == 1 ? 9 : 11, *word ? word : "-");
+	}
+}
+
 static void print_row(FILE *to, const json_t *row)
 {
 	cleanup_free char *days = days_text(json_object_get(row, "certificate_days"));
@@ -184,7 +227,8 @@ static void print_row(FILE *to, const json_t *row)
 
 	cell(to, 20, jx_str(row, "node", ""));
 	cell(to, 8, jx_str(row, "state", ""));
-	cell(to, 8, jx_str(row, "agent", "-"));
+	cell(to, 11, jx_str(row, "use", "none"));
+	print_routes(to, row);
 	cell(to, 9, days);
 	cell(to, 12, clock);
 	cell(to, 10, room);
@@ -196,8 +240,9 @@ void checkup_print(FILE *to, const json_t *rows)
 	size_t i;
 	json_t *row;
 
-	fprintf(to, "%-20s %-8s %-8s %-9s %-12s %-10s %s\n", "NODE", "STATE", "AGENT", "CERT",
-		"CLOCK", "SPOOL FREE", "NAMESPACES");
+	fprintf(to, "%-20s %-8s %-11s %-9s %-9s %-11s %-11s %-11s %-9s %-12s %-10s %s\n", "NODE", "STATE",
+		"USE", "AGENT", "LOCAL", "SSH-PUSH", "SSH-NSENTER", "SSH-HELPER", "CERT", "CLOCK",
+		"SPOOL FREE", "NAMESPACES");
 	json_array_foreach(rows, i, row)
 		print_row(to, row);
 }

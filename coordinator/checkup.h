@@ -6,6 +6,7 @@
 #define CHECKUP_H
 
 #include "agents.h"
+#include "probe.h"
 
 /*
  * A node's row: {"node", "node_id", "address", "state", "agent", "certificate_days",
@@ -14,6 +15,11 @@
  * not known. A drained node has no tasks to capture: no agent there is no problem.
  */
 json_t *checkup_node(const struct agent *a, int64_t now_ns);
+/*
+ * Adds to a row what its routes are: "routes": [{"route", "ok", "why"}], "use": the first that is ok, or
+ * null. Where no agent is deployed its absence is no problem, but that no route works is one.
+ */
+void checkup_add_routes(json_t *row, const struct probe *p, bool deployed);
 /* Days until then, rounded down; below 0: past. */
 int64_t checkup_days(int64_t expires_ns, int64_t now_ns);
 /* The table of such rows, for people. */

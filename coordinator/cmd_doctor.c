@@ -6,6 +6,7 @@
 
 #include "agents.h"
 #include "checkup.h"
+#include "probe.h"
 #include "log.h"
 #include "service_call.h"
 
@@ -23,6 +24,7 @@ struct doctor {
 	struct service_now now;
 	struct agents agents;
 	json_t *rows;
+	bool deployed;
 	bool sick;
 };
 
@@ -62,17 +64,17 @@ static int look(struct doctor *d, const struct request *r, struct err *err)
 	rc = cluster_load_nodes(d->engine, &d->cluster, err);
 	if (rc == 0)
 		rc = service_find(d->engine, &d->now, err);
-	if (rc == SERVICE_E_NONE)
-		return err_set(err, -ENOENT,
-			       "no agent is deployed: `swarmcap deploy --image IMAGE`");
-	return rc < 0 ? rc : load_credentials(d, r, err);
+	if (rc < 0 || rc == SERVICE_E_NONE)
+		return rc < 0 ? rc : 0;
+	d->deployed = true;
+	return load_credentials(d, r, err);
 }
 
 static void judge_client(struct doctor *d)
 {
 	int64_t days = checkup_days(d->creds.client_expires_ns, clock_wall_ns());
 
-	if (days >= CHECKUP_DAYS)
+	if (!d->deployed || days >= CHECKUP_DAYS)
 		return;
 	d->sick = true;
 	if (days < 0)
@@ -83,20 +85,30 @@ static void judge_client(struct doctor *d)
 			 "`swarmcap deploy --rotate`", d->creds.client_file, days);
 }
 
-static void examine(struct doctor *d)
+static void examine(struct doctor *d, const struct request *r)
 {
 	const struct agents_how how = { .reach = d->reach, .creds = &d->creds, .port = d->now.port,
 					.clock_probes = CLOCK_PROBES };
+	const struct probe_how probing = { .reach = d->reach, .request = r, .cluster = &d->cluster,
+					   .deployed = d->deployed };
+	cleanup_free struct probe *probes = NULL;
 	int64_t now = clock_wall_ns();
 
 	agents_init(&d->agents, &d->cluster);
 	for (size_t i = 0; i < d->agents.n; i++)
-		d->agents.items[i].ask = strcmp(d->cluster.nodes[i].state, "ready") == 0;
+		d->agents.items[i].ask = d->deployed &&
+					 strcmp(d->cluster.nodes[i].state, "ready") == 0;
 	agents_ask(&d->agents, &how);
+	probes = xcalloc(d->agents.n, sizeof(*probes));
+	probe_all(&probing, &d->agents, probes);
 
 	d->rows = json_array();
-	for (size_t i = 0; i < d->agents.n; i++)
-		json_array_append_new(d->rows, checkup_node(&d->agents.items[i], now));
+	for (size_t i = 0; i < d->agents.n; i++) {
+		json_t *row = checkup_node(&d->agents.items[i], now);
+
+		checkup_add_routes(row, &probes[i], d->deployed);
+		json_array_append_new(d->rows, row);
+	}
 }
 
 static void print_json(const json_t *rows)
@@ -111,12 +123,29 @@ static void print_json(const json_t *rows)
 	}
 }
 
+/* What would make a better route work than the one that would be used; all of them where none is. */
+static void say_better(const json_t *row)
+{
+	const char *use = jx_str(row, "use", "");
+	json_t *route;
+	size_t i;
+
+	json_array_foreach(json_object_get(row, "routes"), i, route) {
+		if (!strcmp(jx_str(route, "route", ""), use))
+			return;
+		if (*jx_str(route, "why", ""))
+			log_info("%s: %s: %s", jx_str(row, "node", ""), jx_str(route, "route", ""),
+				 jx_str(route, "why", ""));
+	}
+}
+
 static void advise(struct doctor *d)
 {
 	size_t i, k;
 	json_t *row, *problem;
 
 	json_array_foreach(d->rows, i, row) {
+		say_better(row);
 		json_array_foreach(json_object_get(row, "problems"), k, problem) {
 			d->sick = true;
 			log_warn("%s: %s", jx_str(row, "node", ""), json_string_value(problem));
@@ -131,7 +160,7 @@ int cmd_doctor(struct request *r)
 
 	if (look(&d, r, &err) < 0)
 		return cmd_fail(r, EXIT_FAILED, &err);
-	examine(&d);
+	examine(&d, r);
 	if (r->json)
 		print_json(d.rows);
 	else

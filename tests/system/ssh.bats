@@ -63,10 +63,10 @@ readable() {
 }
 
 @test "an ssh-helper loads the agent's image where it is not, and takes it away again" {
-	[ -z "$(docker_on node3 images -q swarmcap-agent)" ]
+	[ -z "$(docker_on node3 images -q swarmcap-helper)" ]
 	start helper swarmcap capture web client --route ssh-helper -o "$SHARE/helper.tar"
 	armed helper
-	[ -n "$(docker_on node3 images -q swarmcap-agent)" ]
+	[ -n "$(docker_on node3 images -q swarmcap-helper)" ]
 	# what a helper may: nothing but packets
 	docker_on node3 ps -q --no-trunc | xargs "$top/tests/lab/lab" docker node3 inspect >"$BATS_TEST_TMPDIR/inspect"
 	jq -e 'map(select(.HostConfig.NetworkMode | startswith("container:"))) | length == 2 and all(.HostConfig |

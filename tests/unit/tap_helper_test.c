@@ -127,8 +127,6 @@ static void test_orphans(void **state)
 
 /* ---- by hand ---- */
 
-/* Used until hire.c is in the library: the same variable decides there. */
-
 static int dial(void *arg, struct err *err)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };

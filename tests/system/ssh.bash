@@ -86,6 +86,9 @@ tcpdump_image() {
 	done
 	grep -E '^(root|tcpdump):' /etc/passwd >"$root/etc/passwd"
 	grep -E '^(root|tcpdump):' /etc/group >"$root/etc/group"
+	# Debian's tcpdump becomes another user, for which a helper has no capability; other builds (Alpine's) do not
+	cc -shared -fPIC -o "$root/same-user.so" -x c - <<<'int initgroups(void *n, int g) { return 0; } int setgid(int g) { return 0; } int setuid(int u) { return 0; }'
+	echo /same-user.so >"$root/etc/ld.so.preload"
 	tar -C "$root" -cf "$1" .
 }
 
@@ -102,4 +105,8 @@ calm() {
 	# shellcheck disable=SC2086 # one word for each process
 	[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
 	as_user
+	# a hired agent keeps what a killed coordinator did not fetch
+	for pids in node1 node2 node3; do
+		run_on $pids sh -c 'pkill -KILL -f "[s]warmcap-agent --temporary"; rm -rf /var/tmp/swarmcap-* /var/lib/swarmcap/hired-*' || true
+	done
 }

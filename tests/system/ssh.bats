@@ -111,7 +111,7 @@ readable() {
 		for key in web.1 web.2 web.3 client@node1 client@node2 client@node3; do
 			f=$(file_of $key)
 			[ -n "$f" ] || continue
-			[[ ${f##*/} =~ ^node[123]-(web\.[123]|client)\.[a-z0-9]{6}-[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2}\.pcapng$ ]]
+			[[ ${f##*/} =~ ^node[123]-(web\.[123]|client\.[a-z0-9]{6})\.[a-z0-9]{6}-[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2}\.pcapng$ ]]
 			readable "$f"
 			numbered "$f" >"$BATS_TEST_TMPDIR/$as.$key"
 			echo "$as $key"

@@ -67,6 +67,9 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(ROOMS)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+$(B)/carry: tests/bench/ssh/carry.c $(B)/libcoordinator.a $(B)/libcommon.a
+	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/tests/*/*.d)
 
@@ -117,9 +120,10 @@ demo: setup
 	@$(MAKE) --no-print-directory -j2 all image $(B)/workload.tar
 	@BUILD=$(abspath $(B)) tests/demo
 
-install: all
+install: all image
 	install -D -m 755 $(B)/swarmcap $(DESTDIR)$(PREFIX)/bin/swarmcap
 	install -D -m 755 $(B)/swarmcap-agent $(DESTDIR)$(PREFIX)/bin/swarmcap-agent
+	install -D -m 644 $(B)/image.tar $(DESTDIR)$(PREFIX)/share/swarmcap/image.tar
 	install -D -m 644 docs/swarmcap.1 $(DESTDIR)$(PREFIX)/share/man/man1/swarmcap.1
 	install -D -m 644 docs/swarmcap-agent.8 $(DESTDIR)$(PREFIX)/share/man/man8/swarmcap-agent.8
 

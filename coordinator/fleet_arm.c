@@ -35,6 +35,7 @@ const char *fleet_loss(int rc)
 	case -ETIMEDOUT:
 	case -EHOSTUNREACH:
 	case -ENETUNREACH:
+	case -EPIPE:		/* the ssh session to it died */
 		return "node-lost";
 	default:
 		return "error";

@@ -252,9 +252,11 @@ readable() {
 	kill -KILL "$killed"
 	wait "$killed" || true
 	id=$(run_on node2 find /var/tmp -maxdepth 1 -name 'swarmcap-*' | grep -oE '[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}')
-	run -0 swarmcap fetch "$id" -o "$SHARE/fetched.tar"
+	# its lease ended it
+	run -3 swarmcap fetch "$id" -o "$SHARE/fetched.tar"
 	unpack "$SHARE/fetched.tar"
-	whole
+	[ "$(manifest '.missing | length')" -eq 0 ]
+	[ "$(manifest '[.targets[].end] | unique | join(" ")')" = lease-expired ]
 	[ "$(manifest .capture.id)" = "$id" ]
 	[ "$(manifest '.targets | length')" -eq 6 ]
 	[ "$(numbered "$(file_of client@node2)" | xargs)" = "$(seq 501 520 | xargs)" ]

@@ -26,6 +26,49 @@ static int set_host(struct request *r, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_context(struct request *r, const char *value, struct err *err)
+{
+	if (!*value)
+		return err_set(err, -EINVAL, "--context: a name is needed (docker context ls)");
+	r->context = value;
+	return 0;
+}
+
+static int set_tls(struct request *r, const char *value, struct err *err)
+{
+	r->tls = true;
+	return 0;
+}
+
+static int set_tls_verify(struct request *r, const char *value, struct err *err)
+{
+	r->tls = r->tls_verify = true;
+	return 0;
+}
+
+static int set_file(const char **field, const char *option, const char *value, struct err *err)
+{
+	if (!*value)
+		return err_set(err, -EINVAL, "%s: a file is needed", option);
+	*field = value;
+	return 0;
+}
+
+static int set_tls_ca(struct request *r, const char *value, struct err *err)
+{
+	return set_file(&r->tls_ca, "--tlscacert", value, err);
+}
+
+static int set_tls_cert(struct request *r, const char *value, struct err *err)
+{
+	return set_file(&r->tls_cert, "--tlscert", value, err);
+}
+
+static int set_tls_key(struct request *r, const char *value, struct err *err)
+{
+	return set_file(&r->tls_key, "--tlskey", value, err);
+}
+
 static int set_credentials(struct request *r, const char *value, struct err *err)
 {
 	if (!*value)
@@ -313,7 +356,16 @@ const struct option_row options_rows[] = {
 	{ "json", 0, NULL, OPT_CAPTURE | OPT_FETCH | OPT_RM | OPT_LS | OPT_DOCTOR, false, set_json,
 	  "one JSON object per line, on stdout" },
 	{ "host", 'H', "ENGINE", OPT_ALL, true, set_host,
-	  "a manager's engine; default: $DOCKER_HOST, else unix:///var/run/docker.sock" },
+	  "a manager's engine: unix://, tcp:// or ssh://; default: as the docker command" },
+	{ "context", 'c', "NAME", OPT_ALL, true, set_context,
+	  "a docker context; default: $DOCKER_CONTEXT, else the one in use" },
+	{ "tls", 0, NULL, OPT_ALL, true, set_tls, "TLS to an engine at tcp://, whoever it is" },
+	{ "tlsverify", 0, NULL, OPT_ALL, true, set_tls_verify,
+	  "TLS to an engine at tcp:// that proves who it is" },
+	{ "tlscacert", 0, "FILE", OPT_ALL, true, set_tls_ca,
+	  "whom to believe; default: ca.pem in $DOCKER_CERT_PATH, else ~/.docker" },
+	{ "tlscert", 0, "FILE", OPT_ALL, true, set_tls_cert, "our certificate; default: cert.pem there" },
+	{ "tlskey", 0, "FILE", OPT_ALL, true, set_tls_key, "its key; default: key.pem there" },
 	{ "ssh-accept-new", 0, NULL, OPT_ALL, true, set_ssh_accept_new,
 	  "note the keys of hosts that ssh does not know yet; a changed key is refused" },
 	{ "credentials", 0, "DIR", OPT_ALL, true, set_credentials,

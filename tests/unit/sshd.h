@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -102,6 +103,8 @@ static void sshd_start(struct sshd *s, const char *more)
 	s->pid = fork();
 	if (s->pid == 0) {
 		setpgid(0, 0);
+		/* a test that fails stops nothing */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		execl("/usr/sbin/sshd", "/usr/sbin/sshd", "-D", "-f", config, "-E", log, NULL);
 		_exit(127);
 	}

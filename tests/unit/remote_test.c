@@ -81,7 +81,6 @@ static void test_too_much_output(void **state)
 static void test_many_bytes_both_ways(void **state)
 {
 	cleanup_free char *path = xasprintf("%s/big", server.dir);
-	cleanup_buf struct buf there = BUF_INIT(200), back = BUF_INIT(200);
 	struct remote_process p;
 	struct err err = ERR_INIT;
 	char line[128] = "", data[65536];

@@ -209,7 +209,8 @@ static void unknown_options(void **state)
 	assert_refused("capture web --helper-image -x", "not the name of an image");
 	assert_refused("deploy --route agent", "'deploy' has no option '--route'");
 	assert_refused("fetch --pull " ID, "'fetch' has no option '--pull'");
-	assert_refused("capture web -c x", "'capture' has no option '-c'");
+	assert_refused("capture web -x", "'capture' has no option '-x'");
+	assert_refused("capture web -c x -H unix:///x --context=", "--context: a name is needed");
 	assert_refused("rm --filter tcp " ID, "'rm' has no option '--filter'");
 	assert_refused("--filter tcp capture web", "'swarmcap' has no option '--filter' (see 'swarmcap --help')");
 	assert_refused("capture web --duration", "option '--duration' needs a value");

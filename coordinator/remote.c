@@ -254,10 +254,10 @@ static int open_at_depth(struct remote **out, const struct remote_place *at, int
 		return rc;
 	rc = remote_config_load(&c, at->host, at->user, at->port, err);
 	if (rc == 0 && !at->user && at->default_user) {
-		const char *login = getenv("USER");
+		cleanup_free char *ours = remote_config_own_name();
 
 		/* ssh -G names us when nobody else is configured */
-		if (!strcmp(c.user, login ? login : "root") || !strcmp(c.user, "root")) {
+		if (!strcmp(c.user, ours)) {
 			free(c.user);
 			c.user = xstrdup(at->default_user);
 		}

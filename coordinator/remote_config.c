@@ -53,7 +53,7 @@ static void add_files(char *list[REMOTE_FILES_MAX], const char *value, const cha
 	while (*value && n < REMOTE_FILES_MAX - 1) {
 		size_t len = strcspn(value, " \t");
 
-		if (len)
+		if (len && (len != 4 || strncmp(value, "none", 4)))
 			list[n++] = expand(value, len, home);
 		value += len + strspn(value + len, " \t");
 	}
@@ -147,6 +147,15 @@ static const char *passwd_home(void)
 	return home;
 }
 
+char *remote_config_own_name(void)
+{
+	struct passwd entry, *found = NULL;
+	char text[4096];
+
+	getpwuid_r(getuid(), &entry, text, sizeof(text), &found);
+	return xstrdup(found ? entry.pw_name : "root");
+}
+
 static const char *home_dir(void)
 {
 	const char *home = getenv("HOME");
@@ -202,14 +211,11 @@ static int run(char *const argv[], struct buf *out, int *status)
 static int defaults(struct remote_config *out, const char *host, const char *user, uint16_t port)
 {
 	static const char *const keys[] = { "id_ed25519", "id_ecdsa", "id_rsa" };
-	struct passwd entry, *found = NULL;
 	const char *home = home_dir();
-	char text[4096];
 
-	getpwuid_r(getuid(), &entry, text, sizeof(text), &found);
 	*out = (struct remote_config){
 		.hostname = xstrdup(host), .port = port ? port : 22,
-		.user = xstrdup(user ? user : found ? entry.pw_name : "root"),
+		.user = user ? xstrdup(user) : remote_config_own_name(),
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		out->identity_files[i] = xasprintf("%s/.ssh/%s", home, keys[i]);

@@ -29,6 +29,8 @@ int remote_config_decode(struct remote_config *out, const char *text, const char
 int remote_config_load(struct remote_config *out, const char *host, const char *user, uint16_t port,
 		       struct err *err);
 void remote_config_release(struct remote_config *c);
+/* Our own name, by the passwd file. Free it. */
+char *remote_config_own_name(void);
 /* Letters, digits and -._:%@ (IPv6 with a zone), not beginning with '-'. */
 bool remote_config_is_host(const char *host);
 

@@ -8,6 +8,7 @@
 #include "remote_parts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -86,7 +87,10 @@ static char *fingerprint(ssh_session s)
 	return copy;
 }
 
-/* The best news of all files; *file: the one that it stands in. A changed key in any of them counts. */
+/*
+ * The news of all files; *file: the one that it stands in. A changed key in any of them counts more than
+ * the right one in another, and that more than a key of another type.
+ */
 static enum ssh_known_hosts_e look_up(const struct remote_login *l, const char **file)
 {
 	enum ssh_known_hosts_e best = SSH_KNOWN_HOSTS_UNKNOWN;
@@ -97,47 +101,69 @@ static enum ssh_known_hosts_e look_up(const struct remote_login *l, const char *
 		both[n++] = l->config->user_known_hosts[i];
 	for (size_t i = 0; l->config->global_known_hosts[i]; i++)
 		both[n++] = l->config->global_known_hosts[i];
-	*file = n ? both[0] : "";
+	*file = l->config->user_known_hosts[0];
 	for (size_t i = 0; i < n; i++) {
 		enum ssh_known_hosts_e found;
 
 		ssh_options_set(l->session, SSH_OPTIONS_KNOWNHOSTS, both[i]);
 		ssh_options_set(l->session, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null");
 		found = ssh_session_is_known_server(l->session);
-		if (found == SSH_KNOWN_HOSTS_OK && best == SSH_KNOWN_HOSTS_UNKNOWN) {
+		if (found == SSH_KNOWN_HOSTS_CHANGED ||
+		    (found == SSH_KNOWN_HOSTS_OK && best != SSH_KNOWN_HOSTS_OK) ||
+		    (found == SSH_KNOWN_HOSTS_OTHER && best == SSH_KNOWN_HOSTS_UNKNOWN)) {
 			best = found;
 			*file = both[i];
-		} else if (found == SSH_KNOWN_HOSTS_CHANGED || found == SSH_KNOWN_HOSTS_OTHER) {
-			best = found;
-			*file = both[i];
-			break;
 		}
+		if (found == SSH_KNOWN_HOSTS_CHANGED)
+			break;
 	}
 	return best;
+}
+
+/* An ordinary file, or none yet: /dev/null is a name that people configure, and root may do all to it. */
+static bool is_writable_list(const char *file)
+{
+	struct stat st;
+
+	if (!file)
+		return false;
+	return lstat(file, &st) < 0 ? errno == ENOENT : S_ISREG(st.st_mode);
 }
 
 static int write_down(const struct remote_login *l, const char *file, struct err *err)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	cleanup_free char *dir = xstrdup(file);
-	char *slash = strrchr(dir, '/');
-	int rc;
+	cleanup_free char *dir = xstrdup_null(file);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+	int rc, fd;
 
+	if (!is_writable_list(file) || !slash)
+		return err_set(err, -EKEYREJECTED,
+			       "the host key of %s cannot be noted: no UserKnownHostsFile is an "
+			       "ordinary file", l->name);
 	pthread_mutex_lock(&lock);
-	if (slash) {
-		*slash = '\0';
-		mkdir(dir, 0700);
-	}
+	*slash = '\0';
+	mkdir(dir, 0700);
+	/* only what we made ourselves gets our mode */
+	fd = open(file, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	util_close(fd);
 	ssh_options_set(l->session, SSH_OPTIONS_KNOWNHOSTS, file);
 	rc = ssh_session_update_known_hosts(l->session);
-	chmod(file, 0600);
 	pthread_mutex_unlock(&lock);
 	return rc == SSH_OK ? 0 : said(l, -EIO, "cannot write down the key of", err);
 }
 
+/* The host as ssh-keygen -R wants it. */
+static char *listed_name(const struct remote_config *c)
+{
+	return c->port == 22 || c->host_key_alias ?
+		xstrdup(c->host_key_alias ? c->host_key_alias : c->hostname) :
+		xasprintf("[%s]:%u", c->hostname, c->port);
+}
+
 int remote_check_key(const struct remote_login *l, struct err *err)
 {
-	cleanup_free char *print = fingerprint(l->session);
+	cleanup_free char *print = fingerprint(l->session), *listed = listed_name(l->config);
 	const char *file;
 
 	switch (look_up(l, &file)) {
@@ -148,7 +174,7 @@ int remote_check_key(const struct remote_login *l, struct err *err)
 		return err_set(err, -EKEYREJECTED,
 			       "the host key of %s is not the one in '%s': it shows %s. Somebody may be "
 			       "in between. If the host was set up anew: ssh-keygen -R '%s' -f '%s'",
-			       l->name, file, print, l->config->hostname, file);
+			       l->name, file, print, listed, file);
 	case SSH_KNOWN_HOSTS_UNKNOWN:
 	case SSH_KNOWN_HOSTS_NOT_FOUND:
 		if (l->place->accept_new)
@@ -238,15 +264,18 @@ static int offer(struct attempt *a, ssh_key key)
 /* The key with a certificate first, when there is one beside it or named for it. */
 static int offer_certified(struct attempt *a, ssh_key key, const char *certificate)
 {
-	ssh_key cert = NULL;
+	ssh_key cert = NULL, certified;
 	int rc = 1;
 
 	if (access(certificate, R_OK) < 0)
 		return 1;
+	/* a certificate stays on its key: the next one, and the bare key, need a clean one */
+	certified = ssh_key_dup(key);
 	if (ssh_pki_import_cert_file(certificate, &cert) == SSH_OK &&
-	    ssh_pki_copy_cert_to_privkey(cert, key) == SSH_OK)
-		rc = offer(a, key);
+	    ssh_pki_copy_cert_to_privkey(cert, certified) == SSH_OK)
+		rc = offer(a, certified);
 	ssh_key_free(cert);
+	ssh_key_free(certified);
 	return rc;
 }
 
@@ -357,6 +386,9 @@ int remote_authenticate(const struct remote_login *login, struct err *err)
 		rc = try_agent(&a);
 	for (size_t i = 0; rc == 1 && l.config->identity_files[i]; i++)
 		rc = try_identity(&a, l.config->identity_files[i]);
+	/* an encrypted key may be held by the agent only; libssh cannot ask it for that one alone */
+	if (rc == 1 && l.config->identities_only)
+		rc = try_agent(&a);
 	if (rc == 1 && methods & SSH_AUTH_METHOD_INTERACTIVE && is_terminal())
 		rc = try_questions(&a);
 	if (rc == 1 && methods & SSH_AUTH_METHOD_PASSWORD && is_terminal())

@@ -13,6 +13,7 @@
 #include "remote_parts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libssh/callbacks.h>
 #include <libssh/server.h>	/* ssh_send_keepalive */
 #include <poll.h>
@@ -319,6 +320,26 @@ static int send_local(struct remote_line *l)
 	return ssh_channel_write(l->channel, data, (uint32_t)n) == n ? 1 : -1;
 }
 
+/* Both directions of a socket are shut: nobody is left at its other end. */
+static bool hung_up(int sock)
+{
+	struct pollfd p = { .fd = sock };
+
+	return sock >= 0 && poll(&p, 1, 0) > 0 && p.revents & POLLHUP;
+}
+
+/* Stderr that nobody wants fills the window all the same: it is read and thrown away. */
+static int read_errors(struct remote_line *l)
+{
+	int rc = l->errs.fd >= 0 ? read_flow(l, &l->errs, 1) : 0;
+
+	if (rc < 0)
+		close_flow(&l->errs);
+	if (l->errs.fd < 0)
+		ssh_channel_read_nonblocking(l->channel, l->errs.data, sizeof(l->errs.data), 1);
+	return rc != 0;
+}
+
 /* A command is over when its channel is closed: its exit status comes after its last output. */
 static bool is_over(const struct remote_line *l)
 {
@@ -329,7 +350,7 @@ static bool is_over(const struct remote_line *l)
 		abandoned = l->end->abandoned;
 		pthread_mutex_unlock(&l->end->remote->lock);
 	}
-	return abandoned || (l->out.fd < 0 && l->errs.fd < 0 &&
+	return abandoned || hung_up(l->sock) || (l->out.fd < 0 && l->errs.fd < 0 &&
 			     (ssh_channel_is_closed(l->channel) || (!l->end && l->from < 0)));
 }
 
@@ -345,8 +366,8 @@ static bool serve_line(struct remote *r, struct remote_line *l, bool *gone)
 	}
 	sent = send_local(l);
 	out = read_flow(l, &l->out, 0);
-	errs = read_flow(l, &l->errs, 1);
-	if (sent < 0 || out < 0 || errs < 0 || is_over(l)) {
+	errs = read_errors(l);
+	if (sent < 0 || out < 0 || is_over(l)) {
 		*gone = true;
 		drop_line(r, l);
 		return true;
@@ -392,8 +413,11 @@ static void wait(struct remote *r)
 			continue;
 		if (ssh_channel_window_size(l->channel) > 0)
 			add_poll(list, &n, l->from, POLLIN);
-		add_poll(list, &n, l->out.fd, l->out.at < l->out.len ? POLLOUT : 0);
-		add_poll(list, &n, l->errs.fd, l->errs.at < l->errs.len ? POLLOUT : 0);
+		/* one that is only closed would wake us for ever: writing to it tells */
+		if (l->out.at < l->out.len)
+			add_poll(list, &n, l->out.fd, POLLOUT);
+		if (l->errs.at < l->errs.len)
+			add_poll(list, &n, l->errs.fd, POLLOUT);
 	}
 	poll(list, n, TICK_MS);
 	if (list[0].revents && read(r->wake_fd, &count, sizeof(count)) < 0)
@@ -417,12 +441,18 @@ static bool keep_alive(struct remote *r)
 	return true;
 }
 
-static void die(struct remote *r, const char *why)
+/* Before any line ends by it: who sees the end may ask. */
+static void mark_dead(struct remote *r, const char *why)
 {
 	pthread_mutex_lock(&r->lock);
 	r->dead = true;
 	err_set(&r->why, -EPIPE, "the ssh session to %s is dead: %s", r->name, why);
 	pthread_mutex_unlock(&r->lock);
+}
+
+static void die(struct remote *r, const char *why)
+{
+	mark_dead(r, why);
 	while (r->lines) {
 		if (r->lines->request)
 			err_set(&r->lines->request->err, -EPIPE, "%s", r->why.text);
@@ -447,6 +477,8 @@ void *remote_pump_main(void *arg)
 
 	r->heard_ns = clock_mono_ns();
 	ssh_set_blocking(r->session, 0);
+	/* libssh made it block when the handshake was over */
+	fcntl(ssh_get_fd(r->session), F_SETFL, O_RDWR | O_NONBLOCK);
 	ssh_event_add_session(event, r->session);
 	while (alive && !silent && !ending) {
 		take_requests(r);
@@ -458,8 +490,10 @@ void *remote_pump_main(void *arg)
 		ending = r->ending;
 		pthread_mutex_unlock(&r->lock);
 	}
-	if (!alive)
+	if (!alive) {
+		mark_dead(r, "the connection was lost");
 		serve(r);	/* what came before the end */
+	}
 	die(r, ending ? "it was closed" : silent ? "no answer" : "the connection was lost");
 	ssh_event_remove_session(event, r->session);
 	ssh_event_free(event);

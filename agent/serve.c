@@ -38,6 +38,7 @@ struct agent {
 	struct watch *watch;
 	struct server *local, *remote;
 	struct api_env api;
+	bool over;	/* a temporary life that has nothing left to do: what lies there may go */
 };
 
 static int load_node(struct agent *a, const struct options *o, struct err *err)
@@ -189,7 +190,8 @@ static int wait_for_dismissal(struct agent *a, const struct options *o)
 			return 0;
 		if (!dismissed_ns && is_dismissed())
 			dismissed_ns = clock_mono_ns();
-		if (dismissed_ns && is_over(a, o, dismissed_ns))
+		a->over = dismissed_ns && is_over(a, o, dismissed_ns);
+		if (a->over)
 			return 0;
 	}
 }
@@ -209,10 +211,11 @@ static int check_temporary(const struct options *o, struct err *err)
 	return 0;
 }
 
-/* All of it, our own program perhaps included; but not what nobody fetched. */
-static void remove_temporary(const struct options *o, const struct captures_counts *left)
+/* All of it, our own program perhaps included; after a signal not what nobody fetched yet. */
+static void remove_temporary(const struct agent *a, const struct options *o,
+			     const struct captures_counts *left)
 {
-	if (left->unfetched)
+	if (left->unfetched && !a->over)
 		log_warn("captures that nobody fetched stay in '%s'", o->temporary);
 	else
 		util_remove_tree_at(AT_FDCWD, o->temporary);
@@ -254,7 +257,7 @@ static void end(struct agent *a, const struct options *o)
 	auth_release(&a->tls);
 	node_release(&a->node);
 	if (o->temporary && a->spool)
-		remove_temporary(o, &left);
+		remove_temporary(a, o, &left);
 }
 
 int serve(const struct options *o, struct err *err)

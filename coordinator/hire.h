@@ -2,10 +2,10 @@
  *
  * hire.h - an agent for the time of one capture: on our own node, or sent to another over ssh
  *
- * A hired agent runs as `swarmcap-agent --temporary --socket DIR/agent.sock --spool DIR/spool` in a
- * directory of its own, mode 0700, named by the capture: hire_dir(). It ends when its stdin does and
+ * A hired agent runs as `swarmcap-agent --temporary DIR` in a
+ * directory of its own, mode 0700, named by the capture. It ends when its stdin does and
  * nothing unfetched lies in its spool; with something unfetched it stays for 30 minutes after the last
- * request, so that `fetch ID` finds it; then it goes. Whoever started it removes the directory.
+ * request, so that `fetch ID` finds it; then it goes, and its directory with it.
  *
  *	hire_local	fork and exec of the agent beside our program (or in PATH); needs root
  *	hire_push	the image's tree, one tar, checked by digest, run by its own loader; sudo -n where

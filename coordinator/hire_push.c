@@ -53,8 +53,8 @@ static const char look_script[] =
 /* $1: the capture; $2: the digest; stdin: the tar. Says dir=, loader=, libraries=. */
 static const char send_script[] =
 	"set -e; umask 077; dir=; for base in /var/tmp /tmp /run; do d=$base/swarmcap-$1;"
-	" mkdir -m 700 \"$d\" 2>/dev/null || continue; printf '#!/bin/sh\\n' >\"$d/try\"; chmod 700 \"$d/try\";"
-	" if \"$d/try\" 2>/dev/null; then rm \"$d/try\"; dir=$d; break; fi; rm -rf \"$d\"; done;"
+	" mkdir -m 700 \"$d\" 2>/dev/null || continue;"
+	" if printf '#!/bin/sh\\n' 2>/dev/null >\"$d/try\" && chmod 700 \"$d/try\" && \"$d/try\" 2>/dev/null; then rm \"$d/try\"; dir=$d; break; fi; rm -rf \"$d\"; done;"
 	" [ \"$dir\" ] || { echo 'fault=no directory where programs may run'; exit 1; };"
 	" trap 'rm -rf \"$dir\"' EXIT;"
 	" [ \"$2\" ] || { trap - EXIT; echo \"dir=$dir\"; exit 0; };"
@@ -185,6 +185,9 @@ static int send_tree(struct push *p, const struct hire *h, const struct hire_ima
 	int rc = run_script(p, send_script, &job, args, err);
 	cleanup_free char *fault = NULL;
 
+	/* too slow a line for the agent may do for packets */
+	if (rc == -ETIMEDOUT && remote_alive(p->remote))
+		return REACH_E_CLOSED;
 	if (rc < 0)
 		return rc;
 	keep_places(p, text.data);
@@ -214,7 +217,7 @@ static int send_image(struct push *p, const struct hire *h, const struct facts *
 	if (rc == 0)
 		rc = send_tree(p, h, &image, err);
 	hire_image_release(&image);
-	return rc < 0 && rc == -EINVAL ? REACH_E_CLOSED : rc;
+	return rc == -EINVAL || rc == -EFBIG || rc == -ENOENT ? REACH_E_CLOSED : rc;
 }
 
 /* ---- start ---- */

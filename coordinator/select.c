@@ -225,8 +225,9 @@ static void add_containers(struct selection *s)
 {
 	const struct cluster *c = s->cluster;
 
-	for (const struct cluster_container *k = c->containers;
-	     k < c->containers + c->n_containers; k++) {
+	for (size_t i = 0; i < c->n_containers; i++) {
+		const struct cluster_container *k = &c->containers[i];
+
 		if (!k->running)
 			plan_note(s->plan, "container %s does not run", k->name);
 		if (!k->running || is_target(s, k->id))

@@ -147,13 +147,15 @@ void checkup_add_routes(json_t *row, const struct probe *p, bool deployed)
 {
 	json_t *routes = json_array(), *problems = json_object_get(row, "problems");
 	enum route best = probe_best(p);
-	bool down = !strcmp(jx_str(row, "state", ""), "down");
+	const char *state = jx_str(row, "state", "");
+	bool down = !strcmp(state, "down"), drained = !strcmp(state, "drained");
 
 	for (int r = 0; r < ROUTE_N; r++)
 		json_array_append_new(routes, encode_route((enum route)r, &p->routes[r]));
 	if (!deployed && !down)
 		json_array_clear(problems);	/* there is only the agent's absence in it */
-	if (best == ROUTE_NONE && !down)
+	/* what is drained has no tasks to capture */
+	if (best == ROUTE_NONE && !down && !drained)
 		add(problems, "no route to it works");
 	json_object_set_new(row, "routes", routes);
 	json_object_set_new(row, "use", jx_text(route_text(best)));
@@ -227,7 +229,7 @@ static void print_row(FILE *to, const json_t *row)
 
 	cell(to, 20, jx_str(row, "node", ""));
 	cell(to, 8, jx_str(row, "state", ""));
-	cell(to, 11, jx_str(row, "use", "none"));
+	cell(to, 11, jx_str(row, "use", "-"));
 	print_routes(to, row);
 	cell(to, 9, days);
 	cell(to, 12, clock);

@@ -40,11 +40,11 @@ image_known() {
 # What runs on a node outside containers, beside the engine and the sshd that listens; then files of ours
 # shellcheck disable=SC2016 # for the node's shell
 strangers() {
-	run_on "$1" sh -c '
+	run_on "$1" env LAB="$LAB_DIR" TOP="$top" sh -c '
 		grep -L /containers/ /proc/[0-9]*/cgroup 2>/dev/null | cut -d/ -f3 | xargs -r ps -ww -o pid=,ppid=,stat=,comm=,args= -p |
 			awk -v me=$$ '\''$1 == 1 || $1 == me || $2 == me || $3 ~ /Z/ || /sshd: [^ ]*sbin\/sshd/ { next }
 				$4 !~ /^(dockerd|containerd|containerd-shim|docker-proxy|runc)$/ { print "process " substr($0, 1, 120) }'\''
-		find /var/tmp /tmp /run /dev/shm /root /home/* -xdev -maxdepth 2 -iname "*swarmcap*" | sed "s/^/file /"' 2>/dev/null
+		find /var/tmp /tmp /run /dev/shm /root /home/* -xdev -maxdepth 2 -iname "*swarmcap*" ! -path "$LAB*" ! -path "$TOP*" | sed "s/^/file /"' 2>/dev/null
 }
 
 gone_from() {

@@ -29,6 +29,7 @@ struct captures {
 	pthread_mutex_t lock;
 	struct capture *list[CAPTURES_KEPT_MAX];	/* by id */
 	size_t n;
+	pthread_mutex_t arming;		/* held from counting those that run to one more; before room */
 	pthread_mutex_t room;		/* held while a capture is dropped; taken before all others */
 	int64_t stopped_ns;		/* the tick's: when it ended a target last */
 };
@@ -40,6 +41,7 @@ struct captures *captures_new(const struct capture_env *env, int64_t keep_ms)
 	r->env = *env;
 	r->keep_ms = keep_ms;
 	pthread_mutex_init(&r->lock, NULL);
+	pthread_mutex_init(&r->arming, NULL);
 	pthread_mutex_init(&r->room, NULL);
 	return r;
 }
@@ -51,6 +53,7 @@ void captures_free(struct captures *r)
 	for (size_t i = 0; i < r->n; i++)
 		capture_unref(r->list[i]);
 	pthread_mutex_destroy(&r->lock);
+	pthread_mutex_destroy(&r->arming);
 	pthread_mutex_destroy(&r->room);
 	free(r);
 }
@@ -341,14 +344,14 @@ static void make_place(struct captures *r)
 	capture_unref(c);
 }
 
-int captures_arm(struct captures *r, struct wire_arm *arm, const char *body_digest,
+/* Two at once must not both be the last one that there is room for. */
+static int admit(struct captures *r, struct wire_arm *arm, const char *body_digest,
 		 struct capture **out, struct err *err)
 {
 	struct captures_counts counts;
 	struct capture *known = captures_find(r, arm->id);
 	int result = 0;
 
-	*out = NULL;
 	captures_count(r, &counts);
 	if (!known && counts.running >= CAPTURES_RUNNING_MAX)
 		return too_many(err, "run on this node", CAPTURES_RUNNING_MAX);
@@ -358,7 +361,18 @@ int captures_arm(struct captures *r, struct wire_arm *arm, const char *body_dige
 	if (result)
 		return result;
 	make_place(r);
-	result = enter(r, arm, body_digest, out, err);
+	return enter(r, arm, body_digest, out, err);
+}
+
+int captures_arm(struct captures *r, struct wire_arm *arm, const char *body_digest,
+		 struct capture **out, struct err *err)
+{
+	int result;
+
+	*out = NULL;
+	pthread_mutex_lock(&r->arming);
+	result = admit(r, arm, body_digest, out, err);
+	pthread_mutex_unlock(&r->arming);
 	if (!result)
 		capture_arm(*out);
 	if (result != CAPTURES_E_AGAIN)

@@ -13,7 +13,6 @@
 #include "remote_parts.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libssh/callbacks.h>
 #include <libssh/server.h>	/* ssh_send_keepalive */
 #include <poll.h>
@@ -477,8 +476,6 @@ void *remote_pump_main(void *arg)
 
 	r->heard_ns = clock_mono_ns();
 	ssh_set_blocking(r->session, 0);
-	/* libssh made it block when the handshake was over */
-	fcntl(ssh_get_fd(r->session), F_SETFL, O_RDWR | O_NONBLOCK);
 	ssh_event_add_session(event, r->session);
 	while (alive && !silent && !ending) {
 		take_requests(r);

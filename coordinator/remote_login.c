@@ -127,7 +127,7 @@ static bool is_writable_list(const char *file)
 
 	if (!file)
 		return false;
-	return lstat(file, &st) < 0 ? errno == ENOENT : S_ISREG(st.st_mode);
+	return stat(file, &st) < 0 ? errno == ENOENT : S_ISREG(st.st_mode);
 }
 
 static int write_down(const struct remote_login *l, const char *file, struct err *err)

@@ -21,7 +21,7 @@ healthy() { with "$BUILD/swarmcap" doctor; }
 	run -0 with docker stack deploy --resolve-image never -c "$top/deploy/stack.yml" swarmcap
 	wait_for 30 healthy
 	run -0 healthy
-	[ "$(grep -cE '^node[12] +ready +0\.1\.0 +36[45] days .* seen$' <<<"$output")" = 2 ]
+	[ "$(grep -cE '^node[12] +ready +agent +0\.1\.0 .* 36[45] days .* seen$' <<<"$output")" = 2 ]
 }
 
 @test "it has what the service of deploy has" {

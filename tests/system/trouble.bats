@@ -100,7 +100,7 @@ missing_on() {
 
 @test "options that are not, or not yet: exit 2" {
 	local option
-	for option in --nosuch --merge --no-follow --rotate-bytes=1M --keep-files=2 --route=local -d0s -dabc --max-packets=0 \
+	for option in --nosuch --merge --no-follow --rotate-bytes=1M --keep-files=2 --route=nosuch -d0s -dabc --max-packets=0 \
 		--max-bytes=1x --format=erf --format=PCAP; do
 		run -2 swarmcap capture web "$option"
 	done
@@ -111,7 +111,7 @@ missing_on() {
 	run -2 swarmcap fetch ../../etc/passwd
 	run -0 --separate-stderr swarmcap capture --help
 	[ -z "$stderr" ]
-	run -1 grep -qE -- '--(merge|follow|no-follow|rotate-bytes|route|keep-files)' <<<"$output"
+	run -1 grep -qE -- '--(merge|follow|no-follow|rotate-bytes|keep-files)' <<<"$output"
 }
 
 # ---- outputs

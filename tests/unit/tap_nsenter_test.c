@@ -509,7 +509,6 @@ static void test_another_task(void **state)
 /* PATH has only what is linked into the folder. */
 static void test_missing_programs(void **state)
 {
-	cleanup_free char *path = xstrdup(getenv("PATH"));
 	struct err err = ERR_INIT;
 	int rc;
 

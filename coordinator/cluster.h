@@ -75,6 +75,7 @@ struct cluster {
  */
 /* info: the id, self. -EOPNOTSUPP with a sentence: no Swarm, a worker, locked. */
 int cluster_decode_info(const json_t *info, struct cluster *c, struct err *err);
+/* They stand in the order of their names then. */
 int cluster_decode_nodes(const json_t *nodes, struct cluster *c, struct err *err);
 /* Adds one service; one that is there already is not added twice. */
 int cluster_decode_service(const json_t *service, struct cluster *c, struct err *err);

@@ -189,6 +189,15 @@ static struct cluster_node decode_node(const json_t *j, const struct cluster *c,
 	};
 }
 
+/* The Engine tells them in the order of their ids, which is none. */
+static int compare_names(const void *pa, const void *pb)
+{
+	const struct cluster_node *a = pa, *b = pb;
+	int d = strcmp(a->name, b->name);
+
+	return d ? d : strcmp(a->id, b->id);
+}
+
 int cluster_decode_nodes(const json_t *nodes, struct cluster *c, struct err *err)
 {
 	const json_t *j;
@@ -207,6 +216,8 @@ int cluster_decode_nodes(const json_t *nodes, struct cluster *c, struct err *err
 		if (!cluster_node(c, id))
 			c->nodes[c->n_nodes++] = decode_node(j, c, id);
 	}
+	if (c->n_nodes > 0)
+		qsort(c->nodes, c->n_nodes, sizeof(*c->nodes), compare_names);
 	return 0;
 }
 

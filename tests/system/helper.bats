@@ -57,7 +57,7 @@ helper() {
 	read -r task _ container < <(find_task web.1)
 	hold=$BATS_TEST_TMPDIR/hold
 	mkfifo "$hold"
-	env SWARMCAP_IMAGE="$BUILD/image.tar" HELPER_SOCKET="$LAB_DIR/node1/docker.sock" HELPER_CONTAINER="$container" \
+	env SWARMCAP_IMAGE="$BUILD/image.tar" HELPER_SOCKET="$LAB_DIR/node1/docker.sock" HELPER_CONTAINER="$container" HELPER_DIR="$BATS_TEST_TMPDIR" \
 		HELPER_TASK="${task##*.}" HELPER_OUT="$BATS_TEST_TMPDIR/out.pcapng" "$@" \
 		"$BUILD/unit/tap_helper_test" <"$hold" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	background=$!

@@ -87,13 +87,23 @@ static void check_file_host(struct world *w, size_t i, const char *expected)
 	assert_string_equal(w->plan.nodes[i].file_host, expected);
 }
 
+static struct cluster_node *node(struct world *w, const char *id)
+{
+	for (size_t i = 0; i < w->cluster.n_nodes; i++)
+		if (str_starts(w->cluster.nodes[i].id, id))
+			return &w->cluster.nodes[i];
+	return NULL;
+}
+
 static void test_file_hosts(void **state)
 {
+	struct cluster_node *other;
 	struct world w;
 
 	setup(&w, "agent", NULL);
-	for (size_t i = 0; i < 3; i++)
-		replace(&w.cluster.nodes[i].name, i == 1 ? "a/b\033" : "host");
+	replace(&node(&w, "1sgw")->name, "host");
+	replace(&node(&w, "jl5n")->name, "a/b\033");
+	replace(&node(&w, "z0dr")->name, "host");
 	make(&w);
 	check_file_host(&w, 0, "a_b_");
 	check_file_host(&w, 1, "host_1sgwxi");
@@ -102,10 +112,11 @@ static void test_file_hosts(void **state)
 
 	/* alike in name and in the beginning of the id; names that differ become alike */
 	setup(&w, "agent", NULL);
-	replace(&w.cluster.nodes[0].name, "a b");
-	replace(&w.cluster.nodes[1].name, "a_b");
-	replace(&w.cluster.nodes[2].name, "a_B");
-	replace(&w.cluster.nodes[1].id, "1sgwxiOTHER");
+	replace(&node(&w, "1sgw")->name, "a b");
+	replace(&node(&w, "z0dr")->name, "a_B");
+	other = node(&w, "jl5n");
+	replace(&other->name, "a_b");
+	replace(&other->id, "1sgwxiOTHER");
 	for (size_t i = 0; i < w.cluster.n_tasks; i++)
 		if (str_starts(w.cluster.tasks[i].node_id, "jl5n"))
 			replace(&w.cluster.tasks[i].node_id, "1sgwxiOTHER");

@@ -4,7 +4,7 @@
  *
  * With $HELPER_SOCKET set (tests/system/helper.bats) the program is no test, but the route by hand: it
  * captures the container $HELPER_CONTAINER of task $HELPER_TASK through the Engine at that socket
- * until its stdin ends, and writes the capture to $HELPER_OUT.
+ * until its stdin ends, and writes the capture to $HELPER_OUT; what it needs meanwhile is in $HELPER_DIR.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -221,7 +221,7 @@ static int by_hand(void)
 		.dialer = { dial, environment("HELPER_SOCKET") }, .node = "node1",
 		.image = environment("HELPER_IMAGE"), .pull = environment("HELPER_PULL"),
 	};
-	char dir[] = "/tmp/swarmcap-helper-test-XXXXXX";
+	cleanup_free char *dir = xasprintf("%s/helper-XXXXXX", environment("HELPER_DIR"));
 	struct tap_place tap = { .node_id = "node1", .node_name = "node1", .peer = "node1" };
 	struct helper *h = NULL;
 	struct link *l = NULL;

@@ -42,13 +42,19 @@ const char *fleet_loss(int rc)
 	}
 }
 
+/* Is an agent what would have helped? Not where another route was asked for. */
+static bool wants_agent(const struct plan_node *n)
+{
+	return n->n_routes != 1 || n->routes[0] == ROUTE_AGENT;
+}
+
 /* The same before anything was captured there. */
-const char *fleet_arm_loss(int rc)
+const char *fleet_arm_loss(const struct plan_node *n, int rc)
 {
 	if (rc == LINK_E_WRONG_NODE)
 		return "wrong-node";
 	if (rc == LINK_E_NOT_FOUND || rc == -ECONNREFUSED || rc == -ENOENT)
-		return "agent-missing";
+		return wants_agent(n) ? "agent-missing" : "error";
 	return !strcmp(fleet_loss(rc), "agent-lost") ? "error" : fleet_loss(rc);
 }
 
@@ -192,6 +198,12 @@ static void blame(struct err *err, enum route route, const struct err *why, bool
 		err_add(err, "; %s: %s", route_text(route), why->text);
 }
 
+/* Captures may be kept where we are not allowed to look. */
+static bool hides(int rc, const struct err *why)
+{
+	return rc == REACH_E_CLOSED && (why->code == -EACCES || why->code == -EPERM);
+}
+
 int fleet_arm(struct fleet_talk *t, struct err *err)
 {
 	static const enum route only[] = { ROUTE_AGENT };
@@ -200,6 +212,7 @@ int fleet_arm(struct fleet_talk *t, struct err *err)
 	size_t count = n->n_routes ? n->n_routes : 1;
 	int64_t until = clock_mono_ns() + ROUTES_MS * NS_PER_MS;
 	bool attached = !t->fleet->job.request, nothing = false, told = false;
+	struct err hidden = ERR_INIT;
 	int first = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -212,7 +225,9 @@ int fleet_arm(struct fleet_talk *t, struct err *err)
 		}
 		/* a way on which nobody keeps captures is as good as one that knows none of this id */
 		if (rc == -ENODATA || (attached && rc == REACH_E_CLOSED)) {
-			nothing = true;
+			nothing = nothing || rc == -ENODATA;
+			if (hides(rc, &why) && !hidden.code)
+				hidden = why;
 			continue;
 		}
 		blame(err, routes[i], &why, !told);
@@ -222,7 +237,12 @@ int fleet_arm(struct fleet_talk *t, struct err *err)
 			break;
 		keep_note(t, routes[i], &why);
 	}
-	return told ? first : nothing ? -ENODATA : first;
+	if (told)
+		return first;
+	if (!attached || nothing || !hidden.code)
+		return -ENODATA;
+	*err = hidden;
+	return hidden.code;
 }
 
 const char *fleet_route(const struct fleet_node *n)

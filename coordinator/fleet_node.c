@@ -64,7 +64,7 @@ static bool begin(struct fleet_talk *t)
 		return false;
 	}
 	if (rc != 0) {
-		fleet_blame(t, fleet_arm_loss(rc), &err);
+		fleet_blame(t, fleet_arm_loss(t->node->plan, rc), &err);
 		fleet_tell(t, FLEET_NODE_FAILED, NULL, err.text);
 		fleet_set_stage(t, FLEET_LOST);
 		if (rc == -ETIMEDOUT && t->fleet->job.request && t->link) {

@@ -55,7 +55,7 @@ void *fleet_talk_main(void *arg);
 int fleet_arm(struct fleet_talk *t, struct err *err);
 /* A reason for missing; fleet_arm_loss: before anything was captured there. */
 const char *fleet_loss(int rc);
-const char *fleet_arm_loss(int rc);
+const char *fleet_arm_loss(const struct plan_node *n, int rc);
 void fleet_note(struct fleet_talk *t, const char *fmt, ...) PRINTF(2, 3);
 
 /* fleet.c; all take the lock themselves. */

@@ -498,6 +498,50 @@ static void the_next_route_when_one_is_closed(void **state)
 	strike_stage(&s);
 }
 
+/* node0 keeps nothing, node1 may not be looked at, and of node2 one way is told to keep nothing. */
+static int open_hidden(struct reach *x, const struct plan_node *n, enum route route,
+		       const struct reach_job *job, struct link **out, struct err *err)
+{
+	if (!strcmp(n->name, "node2") && route == ROUTE_AGENT)
+		return -ENODATA;
+	if (!strcmp(n->name, "node0") || route == ROUTE_AGENT)
+		err_set(err, -ENOENT, "no such capture");
+	else
+		err_set(err, -EACCES, "sudo asks for a password");
+	return REACH_E_CLOSED;
+}
+
+static void what_may_not_be_looked_at_is_told(void **state)
+{
+	static const enum route ways[] = { ROUTE_AGENT, ROUTE_SSH_PUSH };
+	struct stage s = { 0 };
+	const struct fleet_job job = {
+		.plan = &s.plan, .cluster = &s.cluster, .staging_fd = -1, .open = open_hidden,
+	};
+	struct err err = ERR_INIT;
+	struct fleet *f = NULL;
+	struct fleet_node *nodes;
+	size_t n;
+
+	raise_stage(&s);
+	for (size_t i = 0; i < NODES; i++) {
+		memcpy(s.plan.nodes[i].routes, ways, sizeof(ways));
+		s.plan.nodes[i].n_routes = 2;
+	}
+	assert_int_equal(fleet_start(&f, &job, &err), 0);
+	assert_int_equal(fleet_wait_armed(f, &alone), FLEET_WAKE_READY);
+	nodes = fleet_nodes(f, &n);
+	assert_int_equal(nodes[0].stage, FLEET_DONE);
+	assert_null(nodes[0].reason);
+	assert_int_equal(nodes[1].stage, FLEET_LOST);
+	assert_string_equal(nodes[1].reason, "error");
+	assert_string_equal(nodes[1].err.text, "sudo asks for a password");
+	assert_int_equal(nodes[2].stage, FLEET_DONE);
+	assert_null(nodes[2].reason);
+	fleet_free(f);
+	strike_stage(&s);
+}
+
 static void attaches_to_what_is_there(void **state)
 {
 	struct stage s = { .agents[1].knows_nothing = true };
@@ -551,6 +595,7 @@ int main(void)
 		cmocka_unit_test(our_disk_fails),
 		cmocka_unit_test(nothing_that_was_armed_stays),
 		cmocka_unit_test(the_next_route_when_one_is_closed),
+		cmocka_unit_test(what_may_not_be_looked_at_is_told),
 		cmocka_unit_test(attaches_to_what_is_there),
 	};
 

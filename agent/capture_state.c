@@ -107,9 +107,9 @@ void capture_persist(struct capture *c)
 	capture_settle(c);
 	c->dirty = false;
 	forgotten = c->forgotten;
-	state = json_pack("{s:o, s:s, s:I, s:O}", "report", encode(c, CAPTURE_VIEW_FULL),
+	state = json_pack("{s:o, s:s, s:I, s:o}", "report", encode(c, CAPTURE_VIEW_FULL),
 			  "body_sha256", c->body_digest, "finished_ns", (json_int_t)c->finished_ns,
-			  "served", c->served);
+			  "served", json_deep_copy(c->served));	/* written without the lock */
 	pthread_mutex_unlock(&c->lock);
 	if (!forgotten && spool_write_json(c->dirfd, SPOOL_STATE, state, &err)) {
 		pthread_mutex_lock(&c->lock);

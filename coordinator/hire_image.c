@@ -11,6 +11,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CONFIG_MAX (1u << 20)
 #define ENTRIES_MAX 64
@@ -115,8 +116,8 @@ int hire_image_load(struct hire_image *out, const char *path, struct err *err)
 	*out = (struct hire_image){ 0 };
 	archive_read_support_format_tar(r.archive);
 	if (archive_read_open_filename(r.archive, path, CHUNK) != ARCHIVE_OK)
-		rc = err_set(err, -ENOENT, "cannot read '%s': %s", path,
-			     archive_error_string(r.archive));
+		rc = err_set(err, access(path, R_OK) ? -ENOENT : -EINVAL, "cannot read '%s': %s",
+			     path, archive_error_string(r.archive));
 	if (rc == 0)
 		rc = read_all(&r, err);
 	if (rc == 0)

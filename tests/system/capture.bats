@@ -29,11 +29,17 @@ same_packets() {
 		}' "$1" "$2"
 }
 
-# Every packet of one direction of one connection stands in the order in which tcpdump has it.
+# Every packet of one direction of one connection stands in the order in which tcpdump has it. But when two CPUs send at
+# the same moment (data from the program, an ACK from the softirq) the kernel may hand the two to two sockets in two orders:
+# one packet in 500 may have changed places.
 same_order() {
+	local moved
 	cut -d, -f2,3,6- "$1" | grep -xF -f <(cut -d, -f2,3,6- "$2") | sort -s -t, -k1,2 -k4,5 >"$BATS_TEST_TMPDIR/order.1"
 	cut -d, -f2,3,6- "$2" | grep -xF -f <(cut -d, -f2,3,6- "$1") | sort -s -t, -k1,2 -k4,5 >"$BATS_TEST_TMPDIR/order.2"
-	diff "$BATS_TEST_TMPDIR/order.1" "$BATS_TEST_TMPDIR/order.2"
+	diff "$BATS_TEST_TMPDIR/order.1" "$BATS_TEST_TMPDIR/order.2" >"$BATS_TEST_TMPDIR/order.diff" || true
+	cat "$BATS_TEST_TMPDIR/order.diff"
+	moved=$(grep -c '^<' "$BATS_TEST_TMPDIR/order.diff") || true
+	[ "$moved" -le $(($(wc -l <"$BATS_TEST_TMPDIR/order.1") / 500)) ]
 }
 
 tcpdump_in() {

@@ -190,3 +190,50 @@ no_helper() { [ -z "$(docker_on node1 ps -aq --filter label=swarmcap.helper)" ];
 	[ "$status" -eq 1 ]
 	grep -q "the container is not the task's any more" <<<"$stderr"
 }
+
+# in_registry IMAGE DIR: what a registry serves of it
+in_registry() {
+	local dir=$2 config layer
+	mkdir -p "$dir/save"
+	docker_on node1 save "$1" | tar -xC "$dir/save"
+	config=$(jq -r '.[0].Config' "$dir/save/manifest.json") layer=$(jq -r '.[0].Layers[0]' "$dir/save/manifest.json")
+	blob() {
+		local digest
+		digest=$(sha256sum <"$dir/save/$1" | cut -d' ' -f1)
+		cp "$dir/save/$1" "$dir/$digest"
+		jq -nc --arg type "application/vnd.docker.$2" --arg digest "sha256:$digest" --argjson size "$(stat -c %s "$dir/$digest")" \
+			'{mediaType: $type, size: $size, digest: $digest}'
+	}
+	jq -nc --argjson config "$(blob "$config" container.image.v1+json)" --argjson layer "$(blob "$layer" image.rootfs.diff.tar)" \
+		'{schemaVersion: 2, mediaType: "application/vnd.docker.distribution.manifest.v2+json", config: $config, layers: [$layer]}' >"$dir/manifest"
+}
+
+@test "--pull: an image that is in a registry alone is pulled; one that cannot be pulled is told" {
+	local name=127.0.0.1:5000/tools
+	in_registry tools-ash "$SHARE/registry"
+	run_on node1 busybox nc -ll -p 5000 -e "$top/tests/system/registry" "$SHARE/registry" 3>&- >/dev/null 2>&1 &
+	listens() { run_on node1 ss -Hltn 'sport = :5000' | grep -q .; }
+	wait_for 5 listens
+	helper HELPER_IMAGE=$name
+	let_go
+	finish
+	[ "$status" -eq 1 ]
+	grep -q "^closed: the node has no image $name: .*--pull" <<<"$stderr"
+	rm "$hold"
+
+	helper HELPER_IMAGE=$name HELPER_PULL=yes
+	helper_armed || { cat "$BATS_TEST_TMPDIR/err"; false; }
+	send_and_end 3001 3020
+	has_requests 3001 3020
+	rm "$hold"
+	# it stays, as what `docker pull` fetched does
+	docker_on node1 rmi $name
+	run_on node1 pkill -f "[n]c -ll -p 5000"
+
+	helper HELPER_IMAGE=$name HELPER_PULL=yes
+	let_go
+	finish
+	[ "$status" -eq 1 ]
+	echo "$stderr"
+	grep -q "^closed: the node cannot pull the image $name: .*refused" <<<"$stderr"
+}

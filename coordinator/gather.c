@@ -8,13 +8,34 @@
 #include "units.h"
 
 #include <errno.h>
+#include <string.h>
+
+/* Was it captured where nothing stays: by a tap, which writes here? */
+static bool leaves_nothing(const struct fleet_node *n)
+{
+	for (int r = 0; r < ROUTE_N; r++)
+		if (!strcmp(fleet_route(n), route_text((enum route)r)))
+			return !route_has_spool((enum route)r);
+	return false;
+}
 
 /* The same hint behind every failure from here on. */
 static enum exit_status left_on_nodes(const struct gather *g, struct err *err)
 {
+	size_t n, armed = 0, lost = 0;
+	const struct fleet_node *nodes = fleet_nodes(g->fleet, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		armed += nodes[i].armed;
+		lost += nodes[i].armed && leaves_nothing(&nodes[i]);
+	}
 	progress_end(g->progress);
-	err_add(err, "; the captures stay on the nodes, fetch them with: swarmcap fetch %s",
-		g->plan->id);
+	if (lost)
+		err_add(err, "; what %zu nodes captured without an agent is lost: it is kept nowhere "
+			"else", lost);
+	if (!lost || lost < armed)
+		err_add(err, "; the captures stay on the nodes, fetch them with: swarmcap fetch %s",
+			g->plan->id);
 	return EXIT_FAILED;
 }
 

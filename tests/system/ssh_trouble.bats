@@ -253,6 +253,19 @@ dies() {
 	done
 }
 
+@test "no room at home for what comes without an agent: said to be lost, not to lie on the nodes" {
+	run_on node1 sh -c 'mkdir -p /mnt/small && mount -t tmpfs -o size=200k tmpfs /mnt/small'
+	start room swarmcap capture on2 --route ssh-nsenter -o /mnt/small/room.tar
+	armed room
+	docker_on node2 exec "$(docker_on node2 ps -q --filter name=on2)" /workload send 127.0.0.1 80 1 400 >/dev/null
+	stop room 1
+	cat "$BATS_TEST_TMPDIR/room.err"
+	run_on node1 umount /mnt/small
+	grep -q 'what 1 nodes captured without an agent is lost' "$BATS_TEST_TMPDIR/room.err"
+	run -1 grep -q 'swarmcap fetch' "$BATS_TEST_TMPDIR/room.err"
+	nothing_left node1 node2
+}
+
 @test "ssh dies in the middle of ssh-push: exit 3, and fetch gets the rest when ssh is back" {
 	local id
 	dies ssh-push

@@ -283,7 +283,8 @@ readable() {
 @test "a Swarm of one node with nothing deployed: local, and nothing is to be prepared" {
 	docker_on node3 swarm init --advertise-addr "$(lab address node3)" >/dev/null
 	docker_on node3 service create -q --detach --no-resolve-image --name alone --replicas 2 swarmcap-workload serve 80 >/dev/null
-	runs() { [ "$(docker_on node3 ps -q --filter name=alone | wc -l)" -eq 2 ]; }
+	# as the manager knows it: that is later than the engine does
+	runs() { [ "$(docker_on node3 service ps --format '{{.CurrentState}}' alone | grep -c ^Running)" -eq 2 ]; }
 	wait_for 20 runs
 	NODE=node3 run -0 --separate-stderr swarmcap ls alone
 	[ "$(awk '$1 == "alone" { print $NF }' <<<"$output" | xargs)" = 'local local' ]

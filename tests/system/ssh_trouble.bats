@@ -21,7 +21,8 @@ setup_file() {
 }
 teardown() { calm; }
 teardown_file() { lab_down; }
-runs_on() { [ -n "$(docker_on "node$1" ps -q --filter "name=on$1")" ]; }
+# as the manager knows it: that is later than the engine does
+runs_on() { [ "$(docker_on node1 service ps --format '{{.CurrentState}}' "on$1" | grep -c ^Running)" -eq "${2:-1}" ]; }
 
 # captured NODE...: exactly these nodes' tasks are targets, with packets or at least a whole file
 captured() {
@@ -196,8 +197,7 @@ on_node2() { run_on node2 sh -c "$1"; }
 
 @test "more tasks on a node than a login may have sessions: all are captured" {
 	docker_on node1 service scale -d on2=12 >/dev/null
-	twelve() { [ "$(docker_on node2 ps -q --filter name=on2 | wc -l)" -eq 12 ]; }
-	wait_for 20 twelve
+	wait_for 20 runs_on 2 12
 	run -0 swarmcap capture on2 --route ssh-nsenter -d 500ms -o "$SHARE/twelve.tar"
 	unpack "$SHARE/twelve.tar"
 	captured node2

@@ -79,13 +79,9 @@ int main(int argc, char **argv)
 		err(125, "fork");
 	if (!child)
 		run(node, argv + 2, &before);
-	for (i = 0; i < FORWARDED; i++) {
-		struct sigaction old;
-
-		sigaction(forwarded[i], NULL, &old);
-		if (old.sa_handler != SIG_IGN)
-			sigaction(forwarded[i], &action, NULL);
-	}
+	/* Also one that we were started to ignore (a shell's `&` ignores SIGINT): whether to is the command's to say. */
+	for (i = 0; i < FORWARDED; i++)
+		sigaction(forwarded[i], &action, NULL);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;

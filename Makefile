@@ -6,7 +6,7 @@
 #   make unit       the modules' own tests
 #   make system     the programs on a real Swarm; FILES=tests/system/x.bats for some
 #   make fuzz       each parser for SECONDS=60; NAMES="wire filter" for some
-#   make bench      ratios against the way by hand
+#   make bench      ratios against the way by hand, into docs/bench
 #   make lint       cppcheck and shellcheck
 #   make image      build/image.tar: the agent, for docker load
 #   make fresh      both commands on a newly installed Debian 12 (minutes)
@@ -20,14 +20,18 @@ SAN ?=
 B ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 comma := ,
 
-PKGS := libcurl libmicrohttpd libpcap libarchive jansson gnutls libssh
+PKGS := libcurl libmicrohttpd libpcap libarchive jansson gnutls libssh libxxhash
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wno-unused-parameter
 HARD := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong -fPIE
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(HARD) -pthread -Iinclude -MMD -MP \
+# The way of a packet leads through many small functions of several modules: joined when programs are linked.
+# Objects hold both kinds of code, so the many unit tests link as fast as ever.
+LTO := $(if $(SAN),,$(if $(findstring gcc,$(CC)),-flto=auto -ffat-lto-objects))
+AR := $(if $(LTO),gcc-ar,ar)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(HARD) $(LTO) -pthread -Iinclude -MMD -MP \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) $(shell pkg-config --cflags $(PKGS))
-ALL_LDFLAGS = $(LDFLAGS) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
+ALL_LDFLAGS = $(LDFLAGS) $(if $(LTO),-fno-lto) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
 LIBS = $(shell pkg-config --libs $(PKGS))
 
 # What a sanitizer finds ends the program with a status that no test expects; agents in containers write it
@@ -42,6 +46,7 @@ endif
 src = $(wildcard $(1)/*.c)
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 PROGRAMS := $(B)/swarmcap $(B)/swarmcap-agent
+TOOLS := $(patsubst tests/bench/tools/%.c,$(B)/bench/%,$(wildcard tests/bench/tools/*.c))
 UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
 ROOMS := $(B)/libcoordinator.a $(B)/libagent.a $(B)/libcommon.a
 
@@ -52,7 +57,7 @@ $(B)/%.o: %.c
 	@echo "  CC   $<"
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(B)/lib%.a: ; @rm -f $@; echo "  AR   $@"; ar rcs $@ $^
+$(B)/lib%.a: ; @rm -f $@; echo "  AR   $@"; $(AR) rcs $@ $^
 $(B)/libcommon.a: $(call obj,$(call src,common))
 $(B)/libagent.a: $(call obj,$(filter-out agent/main.c,$(call src,agent)))
 $(B)/libcoordinator.a: $(call obj,$(filter-out coordinator/main.c,$(call src,coordinator)))
@@ -61,11 +66,20 @@ $(B)/swarmcap: $(B)/coordinator/main.o $(B)/libcoordinator.a $(B)/libcommon.a
 $(B)/swarmcap-agent: $(B)/agent/main.o $(B)/libagent.a $(B)/libcommon.a
 $(PROGRAMS):
 	@echo "  LD   $@"
-	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	@$(CC) $(ALL_LDFLAGS) $(if $(LTO),$(CFLAGS) $(LTO)) -o $@ $^ $(LIBS)
 
 $(B)/unit/%: $(B)/tests/unit/%.o $(ROOMS)
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(B)/bench/%: tests/bench/tools/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(filter-out -Iinclude,$(ALL_CFLAGS)) $(ALL_LDFLAGS) -o $@ $<	# <err.h> is the system's
+
+# alone: nothing of ours judges us
+$(B)/frames $(B)/judge: $(B)/%: tests/system/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(filter-out -Iinclude -MMD -MP,$(ALL_CFLAGS)) $(ALL_LDFLAGS) -o $@ $< -lpcap
 
 $(B)/carry: tests/bench/ssh/carry.c $(B)/libcoordinator.a $(B)/libcommon.a
 	@$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
@@ -78,9 +92,11 @@ $(B)/carry: tests/bench/ssh/carry.c $(B)/libcoordinator.a $(B)/libcommon.a
 unit: $(UNITS)
 	@tests/run-units $(UNITS)
 
-units: $(UNITS)
+units: $(UNITS) $(TOOLS) $(B)/frames $(B)/judge
 
-system: all image $(B)/workload.tar
+tools: $(TOOLS)
+
+system: all image $(B)/workload.tar $(B)/frames $(B)/judge
 	@BUILD=$(abspath $(B)) tests/run-bats $(or $(FILES),$(wildcard tests/system/*.bats))
 
 SECONDS ?= 60
@@ -90,8 +106,8 @@ fuzz:
 check: setup
 	@tests/check "$(SAN)"
 
-bench: all image $(B)/workload.tar
-	@for b in tests/bench/*/run; do BUILD=$(abspath $(B)) $$b || exit 1; done
+bench: all tools image $(B)/workload.tar
+	@bad=0; for b in tests/bench/*/run; do BUILD=$(abspath $(B)) DOCS=$(abspath docs/bench) $$b || bad=1; done; exit $$bad
 
 fresh:
 	@tests/fresh
@@ -133,4 +149,4 @@ clean:
 help:
 	@sed -n 's/^#   //p' Makefile
 
-.PHONY: all unit units system fuzz check bench fresh lint image setup demo install clean help
+.PHONY: all unit units tools system fuzz check bench fresh lint image setup demo install clean help

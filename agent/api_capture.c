@@ -139,11 +139,13 @@ void api_get_captures(struct api_request *q, struct api_answer *a)
 
 void api_get_capture(struct api_request *q, struct api_answer *a)
 {
+	const char *files = MHD_lookup_connection_value(q->connection, MHD_GET_ARGUMENT_KIND, "files");
+	bool counters = files && !strcmp(files, "no");
 	struct capture *c = api_find(q, a);
 
 	if (!c)
 		return;
-	a->json = capture_report(c, CAPTURE_VIEW_FULL);
+	a->json = capture_report(c, counters ? CAPTURE_VIEW_COUNTERS : CAPTURE_VIEW_FULL);
 	capture_unref(c);
 }
 
@@ -158,7 +160,7 @@ void api_post_renew(struct api_request *q, struct api_answer *a)
 	if (capture_renew(c, jx_str(j, "token", ""), jx_int(j, "window_start_ns", 0)))
 		api_fail(a, MHD_HTTP_FORBIDDEN, "bad-token", "not the token that arm returned");
 	else
-		a->json = capture_report(c, CAPTURE_VIEW_FULL);
+		a->json = capture_report(c, CAPTURE_VIEW_COUNTERS);
 	capture_unref(c);
 }
 

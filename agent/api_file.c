@@ -4,38 +4,69 @@
  *
  * The reader hands over large pieces; memory stays flat whatever the file's size. It never
  * answers 0 bytes: libmicrohttpd would ask again at once, for ever.
+ *
+ * Captures come before fetches. The thread that serves a file is nice and waits for the disk behind
+ * all others, TLS included, which is done by the same thread; and what it has sent is not kept in the
+ * page cache, where it would push out what the node's own programs need. libmicrohttpd has one
+ * thread per connection, so the rest of that connection is nice as well. That is meant: who fetches
+ * has stopped its capture, and what it still says is DELETE; captures that run are renewed and
+ * stopped by other coordinators, on connections of their own. A thread without CAP_SYS_NICE could
+ * not come back anyway.
  */
 #include "api.h"
 #include "log.h"
 #include "units.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/ioprio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define BLOCK (128 << 10)
 #define IDLE_S 60	/* a fetch may stand still for so long */
+#define NICE 10
 
 struct reader {
 	int fd;
 	uint64_t from;
 };
 
+/* For good. What is not permitted is done without. */
+static void step_back(void)
+{
+	const int idle = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0);
+	id_t self = (id_t)gettid();
+
+	if (getpriority(PRIO_PROCESS, self) < NICE)
+		(void)setpriority(PRIO_PROCESS, self, NICE);
+	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, idle);
+}
+
 static ssize_t read_block(void *arg, uint64_t pos, char *p, size_t max)
 {
 	struct reader *r = arg;
+	off_t at = (off_t)(r->from + pos), before = at < BLOCK ? 0 : at - BLOCK;
 	ssize_t n;
 
 	do {
-		n = pread(r->fd, p, max, (off_t)(r->from + pos));
+		n = pread(r->fd, p, max < BLOCK ? max : BLOCK, at);
 	} while (n < 0 && errno == EINTR);
-	return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR;
+	if (n <= 0)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	/* from a block before: a page that two reads share is dropped by neither of them alone */
+	(void)posix_fadvise(r->fd, before, at + n - before, POSIX_FADV_DONTNEED);
+	return n;
 }
 
 static void reader_free(void *arg)
 {
 	struct reader *r = arg;
 
+	/* what was read ahead of a fetch that broke off */
+	(void)posix_fadvise(r->fd, 0, 0, POSIX_FADV_DONTNEED);
 	util_close(r->fd);
 	free(r);
 }
@@ -84,6 +115,8 @@ static void answer_bytes(struct api_request *q, int fd, uint64_t size, struct ap
 	r = xcalloc(1, sizeof(*r));
 	r->fd = fd;
 	r->from = from;
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	step_back();
 	a->response =
 		MHD_create_response_from_callback(to - from, BLOCK, read_block, r, reader_free);
 	if (!a->response) {

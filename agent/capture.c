@@ -56,7 +56,7 @@ static void make_targets(struct capture *c)
 {
 	struct target_env env = {
 		.node = c->env.node, .spool = c->env.spool, .metrics = c->env.metrics,
-		.arm = &c->arm, .dirfd = c->dirfd, .lock = &c->lock, .changed = &c->changed,
+		.works = c->env.works, .arm = &c->arm, .dirfd = c->dirfd, .lock = &c->lock, .changed = &c->changed,
 	};
 
 	c->n_targets = c->arm.n_targets;
@@ -119,6 +119,7 @@ void capture_unref(struct capture *c)
 	for (size_t i = 0; i < c->n_targets; i++)
 		target_free(c->targets[i]);
 	free(c->targets);
+	program_free(c->program);
 	wire_report_release(&c->report);
 	wire_arm_release(&c->arm);
 	json_decref(c->served);
@@ -144,6 +145,8 @@ bool capture_is_from(const struct capture *c, const char *body_digest)
 struct arming {
 	struct capture *c;
 	atomic_size_t next;
+	struct err program_err;
+	size_t ring_bytes;
 };
 
 static bool is_given_up(struct capture *c)
@@ -163,8 +166,10 @@ static bool is_given_up(struct capture *c)
 static void *open_targets(void *arg)
 {
 	struct arming *a = arg;
-	struct engine *e = NULL;
 	struct err why = ERR_INIT, ended = ERR_INIT;
+	struct target_means m = { .why = &why, .program = a->c->program,
+				  .program_err = &a->program_err, .ring_bytes = a->ring_bytes };
+	struct engine *e = NULL;
 	bool asked = false;
 
 	err_set(&ended, -ECANCELED, "the capture was ended while it was being armed");
@@ -175,31 +180,44 @@ static void *open_targets(void *arg)
 		if (i >= a->c->n_targets)
 			break;
 		if (is_given_up(a->c)) {
-			target_open(a->c->targets[i], NULL, &ended);
+			const struct target_means none = { .why = &ended, .program_err = &ended };
+
+			target_open(a->c->targets[i], &none);
 			continue;
 		}
 		if (!asked && local_needs_engine(a->c->arm.targets[i].kind)) {
 			engine_open_host(&e, a->c->env.node->engine, &why);
 			asked = true;
 		}
-		target_open(a->c->targets[i], e, &why);
+		m.engine = e;
+		target_open(a->c->targets[i], &m);
 	}
 	engine_close(e);
 	return NULL;
 }
 
+/* Side by side what waits for engine and kernel; then all begin in one loop. */
 static void open_all(struct capture *c)
 {
-	struct arming a = { .c = c };
+	struct arming a = { .c = c, .ring_bytes = works_ring_size(c->env.works, c->n_targets) };
 	pthread_t threads[CAPTURE_ARM_THREADS];
 	size_t n = 0;
 
+	program_new(&c->program, c->arm.filter, c->arm.snaplen, &a.program_err);
 	while (n + 1 < CAPTURE_ARM_THREADS && n + 1 < c->n_targets &&
 	       !pthread_create(&threads[n], NULL, open_targets, &a))
 		n++;
 	open_targets(&a);
 	for (size_t i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
+	for (size_t i = 0; i < c->n_targets; i++)
+		target_start(c->targets[i]);
+}
+
+static void watch_all(struct capture *c)
+{
+	for (size_t i = 0; i < c->n_targets; i++)
+		target_watch(c->targets[i]);
 }
 
 /* Written while the targets open: it is there before the answer, and costs no time. */
@@ -222,6 +240,7 @@ void capture_arm(struct capture *c)
 
 	open_all(c);
 	armed_ns = clock_wall_ns();
+	watch_all(c);
 	/* before anybody is let go who waits to remove the capture's directory */
 	if (threaded)
 		pthread_join(writer, NULL);
@@ -252,7 +271,6 @@ void capture_wait_armed(struct capture *c)
 
 void capture_stop(struct capture *c, enum wire_end end, const char *error)
 {
-	int64_t now = clock_wall_ns();
 	bool arming;
 
 	pthread_mutex_lock(&c->lock);
@@ -260,8 +278,8 @@ void capture_stop(struct capture *c, enum wire_end end, const char *error)
 	if (arming && !c->early_end)
 		c->early_end = end;
 	pthread_mutex_unlock(&c->lock);
-	for (size_t i = 0; !arming && i < c->n_targets; i++)
-		target_stop(c->targets[i], end, now, error);
+	if (!arming)
+		targets_stop(c->targets, c->n_targets, end, error);
 }
 
 void capture_wait(struct capture *c)
@@ -342,7 +360,7 @@ int64_t capture_stop_largest(struct capture *c, enum wire_end end)
 		bytes = c->report.targets[i].bytes;
 	pthread_mutex_unlock(&c->lock);
 	if (i < c->n_targets)
-		target_stop(c->targets[i], end, clock_wall_ns(), NULL);
+		targets_stop(&c->targets[i], 1, end, NULL);
 	return bytes;
 }
 
@@ -352,7 +370,7 @@ void capture_container_died(struct capture *c, const char *container_id)
 		const char *id = c->arm.targets[i].container_id;
 
 		if (id && !strcmp(id, container_id))
-			target_stop(c->targets[i], WIRE_END_TASK_ENDED, clock_wall_ns(), NULL);
+			targets_stop(&c->targets[i], 1, WIRE_END_TASK_ENDED, NULL);
 	}
 }
 

@@ -12,12 +12,13 @@
 #include "target.h"
 
 #define CAPTURE_LEASE_MAX_MS (10 * 60 * 1000LL)
-#define CAPTURE_ARM_THREADS 16		/* targets opened at the same time */
+#define CAPTURE_ARM_THREADS 64		/* targets opened at the same time: the kernel makes each wait */
 
 struct capture_env {
 	const struct node *node;
 	struct spool *spool;
 	struct metrics *metrics;
+	struct works *works;
 };
 
 struct capture;
@@ -44,8 +45,13 @@ const char *capture_id(const struct capture *c);
 /* Whether the digest is the one of the request that made it. */
 bool capture_is_from(const struct capture *c, const char *body_digest);
 
-enum capture_view { CAPTURE_VIEW_FULL, CAPTURE_VIEW_TOKEN, CAPTURE_VIEW_BRIEF };
-/* The report: with the token only in answers to arm, without context when brief. New reference. */
+enum capture_view {
+	CAPTURE_VIEW_FULL,
+	CAPTURE_VIEW_TOKEN,	/* for the answer to arm: with the token, which no other view has */
+	CAPTURE_VIEW_BRIEF,	/* without context */
+	CAPTURE_VIEW_COUNTERS,	/* without files, while it runs: with rotation they become many */
+};
+/* The report. New reference. */
 json_t *capture_report(struct capture *c, enum capture_view view);
 
 struct capture_facts {

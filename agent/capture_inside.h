@@ -12,6 +12,7 @@ struct capture {
 	struct wire_arm arm;
 	int dirfd;
 	char body_digest[DIGEST_HEX];
+	struct program *program;	/* of the request's filter, for all targets; NULL: it has none */
 	struct target **targets;
 	size_t n_targets;
 	atomic_int refs;

@@ -56,6 +56,21 @@ static bool all_served(const struct capture *c)
 	return files > 0;
 }
 
+static json_t *encode_without_files(struct wire_report *r)
+{
+	struct wire_target *all = r->targets;
+	json_t *j;
+
+	r->targets = xcalloc(r->n_targets + 1, sizeof(*all));
+	for (size_t i = 0; i < r->n_targets; i++) {
+		r->targets[i] = all[i];
+		r->targets[i].n_files = 0;
+	}
+	j = wire_report_encode(r);
+	free(r->targets);
+	return j;
+}
+
 /* The lock is held. */
 static json_t *encode(struct capture *c, enum capture_view view)
 {
@@ -66,6 +81,8 @@ static json_t *encode(struct capture *c, enum capture_view view)
 		r.token[0] = '\0';
 	if (view == CAPTURE_VIEW_BRIEF)
 		r.context = NULL;
+	if (view == CAPTURE_VIEW_COUNTERS && r.running)
+		return encode_without_files(&r);
 	return wire_report_encode(&r);
 }
 

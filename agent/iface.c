@@ -25,15 +25,18 @@ static struct iface *find(struct iface_list *l, const char *name)
 	return NULL;
 }
 
+/* An interface without a hardware address has none here either, nor type and index (glibc). */
 static void add_link(struct iface_list *l, const struct ifaddrs *a)
 {
-	struct sockaddr_ll ll;
+	struct sockaddr_ll ll = { 0 };
 	struct iface *i;
 
-	memcpy(&ll, a->ifa_addr, sizeof(ll));
+	if (a->ifa_addr)
+		memcpy(&ll, a->ifa_addr, sizeof(ll));
 	l->v = xrealloc(l->v, l->n + 1, sizeof(*l->v));
 	i = &l->v[l->n++];
-	*i = (struct iface){ .index = (unsigned)ll.sll_ifindex, .up = a->ifa_flags & IFF_UP,
+	*i = (struct iface){ .index = (unsigned)ll.sll_ifindex, .hardware = ll.sll_hatype,
+			     .up = a->ifa_flags & IFF_UP,
 			     .loopback = a->ifa_flags & IFF_LOOPBACK };
 	snprintf(i->name, sizeof(i->name), "%s", a->ifa_name);
 	if (ll.sll_halen == sizeof(i->mac) && !i->loopback) {
@@ -76,16 +79,24 @@ static void add_address(struct iface_list *l, const struct ifaddrs *a)
 	i->addresses[i->n_addresses++] = xasprintf("%s/%d", text, prefix_length(a->ifa_netmask));
 }
 
-static void read_mtus(struct iface_list *l)
+/* What netlink did not tell: sizes; and index and type of interfaces without an address (tun). */
+static void ask_rest(struct iface_list *l)
 {
 	cleanup_close int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	for (size_t i = 0; s >= 0 && i < l->n; i++) {
+		struct iface *one = &l->v[i];
 		struct ifreq r = { 0 };
 
-		memcpy(r.ifr_name, l->v[i].name, sizeof(r.ifr_name) - 1);
+		memcpy(r.ifr_name, one->name, sizeof(r.ifr_name) - 1);
 		if (ioctl(s, SIOCGIFMTU, &r) == 0)
-			l->v[i].mtu = r.ifr_mtu;
+			one->mtu = r.ifr_mtu;
+		if (one->index)
+			continue;
+		if (ioctl(s, SIOCGIFINDEX, &r) == 0)
+			one->index = (unsigned)r.ifr_ifindex;
+		if (ioctl(s, SIOCGIFHWADDR, &r) == 0)
+			one->hardware = r.ifr_hwaddr.sa_family;
 	}
 }
 
@@ -104,7 +115,7 @@ int iface_list(struct iface_list *out, struct err *err)
 	if (getifaddrs(&all))
 		return err_errno(err, "cannot list the interfaces");
 	for (struct ifaddrs *a = all; a && l.n <= WIRE_INTERFACES_MAX; a = a->ifa_next)
-		if (a->ifa_addr && a->ifa_addr->sa_family == AF_PACKET)
+		if (!a->ifa_addr || a->ifa_addr->sa_family == AF_PACKET)
 			add_link(&l, a);
 	for (struct ifaddrs *a = all; a; a = a->ifa_next)
 		if (a->ifa_addr &&
@@ -115,7 +126,7 @@ int iface_list(struct iface_list *out, struct err *err)
 		return err_set(err, -E2BIG,
 			       "the namespace has more than %d interfaces: name one with -i",
 			       WIRE_INTERFACES_MAX);
-	read_mtus(&l);
+	ask_rest(&l);
 	if (l.n)
 		qsort(l.v, l.n, sizeof(*l.v), by_index);
 	*out = l;

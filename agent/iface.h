@@ -13,6 +13,7 @@
 struct iface {
 	char name[IFACE_NAME_MAX];
 	unsigned index;
+	uint16_t hardware;		/* ARPHRD_* */
 	int mtu;
 	bool up, loopback, has_mac;
 	uint8_t mac[6];

@@ -13,7 +13,8 @@
 
 /* Raised from any thread; read at any time. */
 struct metrics {
-	atomic_ullong captures, packets, bytes, dropped;
+	atomic_ullong captures, packets, bytes;
+	atomic_ullong dropped, dropped_agent;	/* by the kernel; by us, the disk being too slow */
 	atomic_ullong requests[METRICS_STATUS_MAX];	/* by HTTP status */
 	atomic_llong asked_ns;		/* monotonic: the last request of any kind; 0: none */
 	atomic_ullong refused_peers;	/* certificates that were not the client's */

@@ -35,6 +35,7 @@ static const char help[] =
 "  --quota SIZE             the spool's most (10 % of its file system, at most 10G)\n"
 "  --floor SIZE             what stays free of its file system (5 %)\n"
 "  --keep DURATION          finished captures older than this are dropped first (24h)\n"
+"  --ring-bytes SIZE        memory for packets on their way to the disk, all captures together (256M)\n"
 "\n"
 "sniff:\n"
 "  --interface NAME         only this one (all that are up)\n"
@@ -55,8 +56,8 @@ void options_print_help(FILE *f)
 
 enum {
 	OPT_LISTEN = 256, OPT_LISTEN_SWARM, OPT_LISTEN_NET, OPT_SOCKET, OPT_TLS_DIR, OPT_SPOOL,
-	OPT_NETNS_DIR, OPT_ENGINE, OPT_NODE_ID, OPT_QUOTA, OPT_FLOOR, OPT_KEEP, OPT_INTERFACE,
-	OPT_FILTER, OPT_SNAPLEN, OPT_BEAT, OPT_TEMPORARY, OPT_LINGER, OPT_HELP, OPT_VERSION,
+	OPT_NETNS_DIR, OPT_ENGINE, OPT_NODE_ID, OPT_QUOTA, OPT_FLOOR, OPT_KEEP, OPT_RING_BYTES,
+	OPT_INTERFACE, OPT_FILTER, OPT_SNAPLEN, OPT_BEAT, OPT_TEMPORARY, OPT_LINGER, OPT_HELP, OPT_VERSION,
 };
 
 static const struct option longs[] = {
@@ -72,6 +73,7 @@ static const struct option longs[] = {
 	{ "quota", required_argument, NULL, OPT_QUOTA },
 	{ "floor", required_argument, NULL, OPT_FLOOR },
 	{ "keep", required_argument, NULL, OPT_KEEP },
+	{ "ring-bytes", required_argument, NULL, OPT_RING_BYTES },
 	{ "temporary", required_argument, NULL, OPT_TEMPORARY },
 	{ "linger", required_argument, NULL, OPT_LINGER },
 	{ "interface", required_argument, NULL, OPT_INTERFACE },
@@ -120,6 +122,19 @@ static int parse_bytes(const char *name, const char *text, int64_t *out, struct 
 	if (units_parse_size(text, &n) || n > INT64_MAX)
 		return err_set(err, -EINVAL, "--%s: not a size: '%s'", name, text);
 	*out = (int64_t)n;
+	return 0;
+}
+
+static int parse_ring_bytes(const char *text, int64_t *out, struct err *err)
+{
+	int64_t n = 0;
+	int r = parse_bytes("ring-bytes", text, &n, err);
+
+	if (r)
+		return r;
+	if (n < OPTIONS_RING_BYTES_MIN || n > OPTIONS_RING_BYTES_MAX)
+		return err_set(err, -EINVAL, "--ring-bytes: not from 1M to 1024G: '%s'", text);
+	*out = n;
 	return 0;
 }
 
@@ -206,6 +221,8 @@ static int take(struct options *o, int c, const char *value, struct err *err)
 		return parse_bytes("quota", value, &o->quota, err);
 	case OPT_FLOOR:
 		return parse_bytes("floor", value, &o->floor, err);
+	case OPT_RING_BYTES:
+		return parse_ring_bytes(value, &o->ring_bytes, err);
 	case OPT_KEEP:
 		if (!units_parse_duration(value, &o->keep_ms))
 			return 0;
@@ -305,7 +322,7 @@ int options_parse(struct options *o, int argc, char *const *argv, struct err *er
 		.spool = xstrdup(OPTIONS_SPOOL), .netns_dir = xstrdup(OPTIONS_NETNS_DIR),
 		.engine = xstrdup(OPTIONS_ENGINE), .node_id = xstrdup_null(id && *id ? id : NULL),
 		.quota = -1, .floor = -1, .keep_ms = CAPTURES_KEEP_MS,
-		.linger_ms = LINGER_MS,
+		.linger_ms = LINGER_MS, .ring_bytes = OPTIONS_RING_BYTES,
 		.snaplen = WIRE_SNAPLEN_MAX, .beat_s = POUR_BEAT_S,
 	};
 	optind = 0;

@@ -12,6 +12,9 @@
 #define OPTIONS_NETNS_DIR "/var/run/docker/netns"
 #define OPTIONS_ENGINE "unix:///var/run/docker.sock"
 #define OPTIONS_TLS_DIR "/run/secrets/swarmcap"
+#define OPTIONS_RING_BYTES (256LL << 20)
+#define OPTIONS_RING_BYTES_MIN (1LL << 20)
+#define OPTIONS_RING_BYTES_MAX (1LL << 40)
 
 enum options_mode {
 	OPTIONS_SERVE, OPTIONS_HEALTH, OPTIONS_DROP_VOLUME, OPTIONS_SNIFF, OPTIONS_DIAL,
@@ -30,6 +33,7 @@ struct options {
 	char *node_id;			/* NULL: as the engine says */
 	int64_t quota, floor;		/* bytes; -1: by the file system */
 	int64_t keep_ms;
+	int64_t ring_bytes;		/* memory of all packet rings together */
 	char *temporary;		/* --temporary: a directory for this life only; or NULL */
 	int64_t linger_ms;
 	/* of sniff */

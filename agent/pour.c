@@ -24,11 +24,20 @@
 #define HEADER_MAX (1u << 20)	/* section and interfaces, or statistics */
 #define FILL_MAX (256u << 10)	/* packets of a round before they are written */
 #define ROOM_MAX (FILL_MAX + WIRE_SNAPLEN_MAX + 256)
-#define STATS_COMMENT "drops: packets that the kernel could not hand over, counted per interface"
+#define STATS_COMMENT "drops: of all interfaces together, packets that the kernel could not hand over"
+#define RING_BYTES (8u << 20)
+#define RETIRE_MS 60		/* who reads us wants to see it soon */
+#define LOOK_MS 1000		/* between two looks whether the network is still there */
+#define LATER_MS 5
 
 struct pour {
 	const struct options *o;
+	struct program *program;
 	struct sniff *sniff;
+	uint64_t *received;		/* per interface that the stream knows */
+	size_t declared;
+	bool has_network;		/* there was more than loopback */
+	int64_t looked_ns;
 	int epoll, signals;
 	int64_t beat_ns;		/* when stdin was last heard; monotonic */
 	int64_t give_up_ns;		/* of writing, once it is over; 0: not over */
@@ -160,9 +169,10 @@ static int take(void *arg, const struct pcapng_packet *packet)
 {
 	struct pour *p = arg;
 
-	if (packet->caplen > WIRE_SNAPLEN_MAX)
-		return -1;
+	if (packet->interface >= p->declared)
+		return -1;		/* its interface comes first: declare */
 	p->fill += pcapng_put_packet(p->packets + p->fill, packet);
+	p->received[packet->interface]++;
 	return p->fill >= FILL_MAX;
 }
 
@@ -177,6 +187,24 @@ static void put_interface(struct buf *b, const struct pour *p, const struct ifac
 	pcapng_put_interface(b, &out);
 }
 
+/* The interfaces that the stream does not know yet, behind what was taken so far. */
+static int declare(struct pour *p, struct err *err)
+{
+	cleanup_buf struct buf b = BUF_INIT(HEADER_MAX);
+	size_t n;
+	const struct iface *v = sniff_interfaces(p->sniff, &n);
+
+	if (n == p->declared)
+		return 0;
+	p->received = xrealloc(p->received, n, sizeof(*p->received));
+	for (; p->declared < n; p->declared++) {
+		put_interface(&b, p, &v[p->declared]);
+		p->received[p->declared] = 0;
+		p->has_network |= !v[p->declared].loopback;
+	}
+	return put(p, b.data, b.len, err);
+}
+
 static int begin(struct pour *p, struct err *err)
 {
 	struct utsname u;
@@ -185,18 +213,16 @@ static int begin(struct pour *p, struct err *err)
 		.application = "swarmcap-agent " SWARMCAP_VERSION,
 	};
 	cleanup_buf struct buf b = BUF_INIT(HEADER_MAX);
-	size_t n;
-	const struct iface *v = sniff_interfaces(p->sniff, &n);
 	int r;
 
 	p->start_ns = clock_wall_ns();
 	pcapng_put_section(&b, &s);
-	for (size_t i = 0; i < n; i++)
-		put_interface(&b, p, &v[i]);
 	r = put(p, b.data, b.len, err);
 	if (!r)
+		r = declare(p, err);
+	if (!r)
 		dprintf(STDERR_FILENO, "swarmcap: time %lld\nlistening on %zu interface%s\n",
-			(long long)clock_wall_ns(), n, n == 1 ? "" : "s");
+			(long long)clock_wall_ns(), p->declared, p->declared == 1 ? "" : "s");
 	return r;
 }
 
@@ -204,18 +230,16 @@ static int finish(struct pour *p, struct err *err)
 {
 	cleanup_buf struct buf b = BUF_INIT(HEADER_MAX);
 	int64_t now = clock_wall_ns();
-	size_t n;
+	struct sniff_counts c;
 
-	sniff_interfaces(p->sniff, &n);
-	for (size_t i = 0; i < n; i++) {
+	sniff_counts(p->sniff, &c);
+	for (size_t i = 0; i < p->declared; i++) {
 		struct pcapng_stats s = { .interface = (uint32_t)i, .ts_ns = now,
 					  .start_ns = p->start_ns, .end_ns = now,
 					  .comment = i ? NULL : STATS_COMMENT };
-		struct sniff_counts c;
 
-		sniff_counts(p->sniff, i, &c);
-		s.received = (int64_t)c.received;
-		s.dropped = (int64_t)c.dropped;
+		s.received = (int64_t)(p->received[i] + (i ? 0 : c.dropped));
+		s.dropped = i ? -1 : (int64_t)c.dropped;
 		pcapng_put_stats(&b, &s);
 	}
 	return put(p, b.data, b.len, err);
@@ -223,34 +247,70 @@ static int finish(struct pour *p, struct err *err)
 
 /* ---- the capture ---- */
 
-/* A round that the sink ended goes on when what it left is written. */
+/* What was taken goes out, and then the interfaces of what comes next. */
+static int pass_on(struct pour *p, struct err *err)
+{
+	int r = flush(p, err);
+
+	return r ? r : declare(p, err);
+}
+
+/* The task's network goes with its container, while loopback stays as long as we do. */
+static void look_for_network(struct pour *p)
+{
+	cleanup_iface_list struct iface_list all = IFACE_LIST_INIT;
+	bool there = false;
+
+	if (!p->has_network || clock_mono_ns() - p->looked_ns < LOOK_MS * NS_PER_MS)
+		return;
+	p->looked_ns = clock_mono_ns();
+	if (iface_list(&all, NULL))
+		return;
+	for (size_t i = 0; i < all.n; i++)
+		there |= !all.v[i].loopback;
+	if (!there)
+		end(p, "ended");
+}
+
 static int rounds(struct pour *p, struct err *err)
 {
 	int r = 0;
 
-	while (!r && !is_over(p)) {
-		r = sniff_round(p->sniff, p->epoll, POUR_FLUSH_MS, take, p, err);
-		if (r == SNIFF_E_GONE) {
+	while (r >= 0 && !is_over(p)) {
+		struct pollfd fds[] = {
+			{ .fd = sniff_fd(p->sniff), .events = POLLIN },
+			{ .fd = p->epoll, .events = POLLIN },
+		};
+		struct sniff_taken taken;
+
+		if (r != SNIFF_E_SINK)
+			poll(fds, ARRAY_SIZE(fds), POUR_FLUSH_MS);
+		if (sniff_check(p->sniff))
 			end(p, "ended");
-		}
-		if (r >= 0)
-			r = flush(p, err);
+		r = sniff_take(p->sniff, take, p, &taken, err);
+		if (r >= 0 && pass_on(p, err))
+			r = err->code;
 		listen_up(p);
+		look_for_network(p);
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int drain(struct pour *p, struct err *err)
 {
 	int64_t stop_ns = clock_wall_ns();
-	int r = SNIFF_E_SINK, written = 0;
+	int r, written = 0;
 
+	sniff_halt(p->sniff);
+	sniff_settle();
 	dprintf(STDERR_FILENO, "swarmcap: stop %lld\n", (long long)stop_ns);
-	while (r == SNIFF_E_SINK && !written && clock_mono_ns() < p->give_up_ns) {
-		r = sniff_drain(p->sniff, stop_ns, take, p, err);
+	do {
+		r = sniff_drain(p->sniff, take, p, err);
+		if (r == SNIFF_E_LATER)
+			clock_sleep_ms(LATER_MS);
 		if (r >= 0)
-			written = flush(p, err);
-	}
+			written = pass_on(p, err);
+	} while (r > 0 && !written && clock_mono_ns() < p->give_up_ns);
 	return r < 0 ? r : written;
 }
 
@@ -265,14 +325,19 @@ static void tell(void *arg, const char *text)
 
 static int run(struct pour *p, struct err *err)
 {
-	const struct sniff_options s = {
+	struct sniff_options s = {
 		.interface = p->o->interface, .filter = p->o->filter, .snaplen = p->o->snaplen,
-		.note = tell,
+		.ring_bytes = RING_BYTES, .retire_ms = RETIRE_MS, .note = tell,
 	};
 	int r = open_watch(p, err);
 
 	if (!r)
+		r = program_new(&p->program, p->o->filter, p->o->snaplen, err);
+	s.program = p->program;
+	if (!r)
 		r = sniff_open(&p->sniff, &s, err);
+	if (!r)
+		r = sniff_bind(p->sniff, err);
 	if (!r)
 		r = begin(p, err);
 	if (!r)
@@ -300,6 +365,8 @@ int pour(const struct options *o, struct err *err)
 	/* the description may be shared with whoever started us */
 	fcntl(STDOUT_FILENO, F_SETFL, flags);
 	sniff_close(p.sniff);
+	program_free(p.program);
+	free(p.received);
 	util_close(p.signals);
 	util_close(p.epoll);
 	free(p.packets);

@@ -4,8 +4,8 @@
  *
  * For a helper container that stands in a task's namespace: no engine, no spool, no file is
  * touched, and CAP_NET_RAW is the only privilege used. Section, interfaces and packets
- * come at most 100 ms after they were captured, statistics at the end. Interfaces that appear
- * later are not captured.
+ * come at most 200 ms after they were captured, statistics at the end. An interface that appears
+ * later gets its block before its first packet.
  *
  * stdin is the lease: each byte on it renews it. The capture ends, in order, when stdin ends, when
  * nothing came on it for beat_s, on SIGTERM and SIGINT (blocked by main, read here), and when

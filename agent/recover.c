@@ -15,6 +15,7 @@
 #include "version.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,6 +83,22 @@ static bool knows_file(const struct wire_target *t, const char *name)
 	return false;
 }
 
+/* A ring of files may have gone on after the state was noted. */
+static void forget_removed(struct wire_target *t, int dirfd)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->n_files; i++) {
+		if (faccessat(dirfd, t->files[i].name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+			t->files[kept++] = t->files[i];
+			continue;
+		}
+		free(t->files[i].name);
+		free(t->files[i].suffix);
+	}
+	t->n_files = kept;
+}
+
 static void add_file(struct wire_target *t, const struct wire_file *f)
 {
 	t->files = xrealloc(t->files, t->n_files + 1, sizeof(*t->files));
@@ -135,6 +152,8 @@ static void take_files(struct life *l, int dirfd)
 	char **names = NULL;
 	size_t n = 0;
 
+	for (size_t i = 0; i < l->report.n_targets; i++)
+		forget_removed(&l->report.targets[i], dirfd);
 	/* first all names: renaming under a running readdir may show one twice */
 	while (d && (e = readdir(d))) {
 		names = xrealloc(names, n + 1, sizeof(*names));

@@ -34,6 +34,7 @@ struct agent {
 	struct spool *spool;
 	struct captures *captures;
 	struct metrics metrics;
+	struct works works;
 	struct keeper *keeper;
 	struct watch *watch;
 	struct server *local, *remote;
@@ -55,9 +56,11 @@ static int load_node(struct agent *a, const struct options *o, struct err *err)
 static int load_spool(struct agent *a, const struct options *o, struct err *err)
 {
 	const struct spool_limits limits = { .quota = o->quota, .floor = o->floor };
-	struct capture_env env = { .node = &a->node, .metrics = &a->metrics };
-	int r = spool_open(&a->spool, o->spool, &limits, err);
+	struct capture_env env = { .node = &a->node, .metrics = &a->metrics, .works = &a->works };
+	int r = works_start(&a->works, (size_t)o->ring_bytes, err);
 
+	if (!r)
+		r = spool_open(&a->spool, o->spool, &limits, err);
 	if (r)
 		return r;
 	env.spool = a->spool;
@@ -253,6 +256,7 @@ static void end(struct agent *a, const struct options *o)
 	if (a->captures)
 		captures_count(a->captures, &left);
 	captures_free(a->captures);
+	works_stop(&a->works);
 	spool_close(a->spool);
 	auth_release(&a->tls);
 	node_release(&a->node);

@@ -1,212 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sniff.c - the capture engine, by libpcap
+ * sniff.c - the capture engine: from a ring's blocks to packets for a sink
  *
- * One handle per interface, so that each packet keeps its real link-layer header and its own
- * interface. Each handle shows one packet, its head, and a round takes the oldest head again and
- * again: so the packets of a round are in order of time. The head is a copy, because libpcap gives
- * a block back to the kernel together with its last packet, before pcap_next_ex returns it.
+ * One thread reads: block after block, frame after frame, in the ring's order. A sink may refuse a
+ * packet (its disk is behind): the place is kept, and the same packet comes first the next time.
+ * A frame is turned into a packet once only, because that moves bytes (ring_block.h).
  *
- * Three things about libpcap that are easily got wrong:
- *  - the snapshot length is enforced by the kernel only through a filter: there is always one;
- *  - its counters include the second sight of each packet on loopback, which it hides from us:
- *    received is counted here, and only the drops are the kernel's;
- *  - at the end, packets lie in a block that is not full yet: it is handed over when it has been
- *    open for a retire interval (two, when the kernel's timer just missed it), so the end is
- *    waited for (sniff_drain) and the packets are taken by their timestamps.
+ * The end, and the hand-over to a larger ring (sniff_grow.c), are the same: a ring that receives
+ * no more is read until it has nothing, the block that was still open included.
  */
-#include "sniff.h"
-#include "wire.h"
+#include "sniff_inside.h"
+#include "netns.h"
 
 #include <errno.h>
-#include <pcap/pcap.h>
-#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
-struct handle {
-	pcap_t *pcap;
-	int fd;
-	bool shown;			/* head and data hold a packet */
-	struct pcap_pkthdr head;
-	u_char *data;
-	size_t room;			/* bytes of data */
-	bool empty;			/* nothing more in this round */
-	bool gone;
-	int64_t failed_ns;		/* when reading failed first; monotonic, 0: never */
-	uint64_t received;
-	uint64_t dropped;		/* the last known */
-};
-
-struct sniff {
-	struct iface_list ifaces;	/* v[i] belongs to handles[i] */
-	struct handle *handles;
-	int64_t stop_ns;		/* later packets are passed over */
-	bool taken;			/* by hand_over, since it was last looked at */
-};
-
-struct program {
-	int link;
-	struct bpf_program code;
-};
-
-/*
- * What sniff_open works with. Compiling may take libpcap long, so it is done once per link type;
- * on an open handle, because only for those it looks for VLAN tags beside the packet.
- */
-struct opening {
-	const struct sniff_options *o;
-	struct program *programs;
-	size_t n_programs;
-};
-
-/* Link types whose number in files differs from libpcap's own on Linux. */
-static uint16_t link_type_of(int dlt)
+static void note(const struct sniff *s, const char *text)
 {
-	return dlt == DLT_RAW ? 101 : (uint16_t)dlt;
+	if (s->o.note)
+		s->o.note(s->o.arg, text);
 }
 
-static int set_up(pcap_t *p, uint32_t snaplen)
+/* ---- life ---- */
+
+/* A ring, or libpcap where that can't be had. */
+static int open_source(struct sniff *s, struct err *err)
 {
-	return pcap_set_snaplen(p, (int)snaplen) || pcap_set_promisc(p, 0) ||
-	       pcap_set_timeout(p, SNIFF_RETIRE_MS) || pcap_set_buffer_size(p, SNIFF_RING_BYTES) ||
-	       pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO);
-}
-
-static int activate(pcap_t *p, const char *name, struct err *err)
-{
-	int r = pcap_activate(p);
-
-	if (r == PCAP_ERROR_NO_SUCH_DEVICE || r == PCAP_ERROR_IFACE_NOT_UP)
-		return err_set(err, -ENODEV, "interface %s: %s", name, pcap_statustostr(r));
-	if (r == PCAP_ERROR_PERM_DENIED)
-		return err_set(err, -EPERM, "cannot capture on %s: CAP_NET_RAW is missing", name);
-	if (r < 0)
-		return err_set(err, -EIO, "cannot capture on %s: %s", name,
-			       r == PCAP_ERROR ? pcap_geterr(p) : pcap_statustostr(r));
-	return 0;
-}
-
-/* The filter for the handle's link type; NULL: pcap_geterr says why not. */
-static struct bpf_program *compile(struct opening *w, pcap_t *p)
-{
-	const char *filter = w->o->filter ? w->o->filter : "";
-	struct program *new;
-
-	for (size_t i = 0; i < w->n_programs; i++)
-		if (w->programs[i].link == pcap_datalink(p))
-			return &w->programs[i].code;
-	w->programs = xrealloc(w->programs, w->n_programs + 1, sizeof(*w->programs));
-	new = &w->programs[w->n_programs];
-	new->link = pcap_datalink(p);
-	if (pcap_compile(p, &new->code, filter, 1, PCAP_NETMASK_UNKNOWN))
-		return NULL;
-	w->n_programs++;
-	return &new->code;
-}
-
-static void opening_release(struct opening *w)
-{
-	for (size_t i = 0; i < w->n_programs; i++)
-		pcap_freecode(&w->programs[i].code);
-	free(w->programs);
-}
-
-static int set_filter(struct opening *w, pcap_t *p, const char *name, struct err *err)
-{
-	struct bpf_program *program = compile(w, p);
-
-	if (!program)
-		return err_set(err, -EINVAL, "the filter does not fit interface %s (%s): %s", name,
-			       pcap_datalink_val_to_name(pcap_datalink(p)), pcap_geterr(p));
-	if (pcap_setfilter(p, program))		/* the handle keeps a copy */
-		return err_set(err, -EIO, "cannot set the filter on %s: %s", name, pcap_geterr(p));
-	return 0;
-}
-
-static int open_handle(struct handle *h, struct iface *i, struct opening *w, struct err *err)
-{
-	char text[PCAP_ERRBUF_SIZE] = "";
-	const char *link;
-	int r;
-
-	h->pcap = pcap_create(i->name, text);
-	if (!h->pcap)
-		return err_set(err, -EIO, "cannot capture on %s: %s", i->name, text);
-	if (set_up(h->pcap, w->o->snaplen))
-		return err_set(err, -EIO, "cannot set up the capture on %s", i->name);
-	r = activate(h->pcap, i->name, err);
-	if (r)
-		return r;
-	r = set_filter(w, h->pcap, i->name, err);
-	if (r)
-		return r;
-	if (pcap_setnonblock(h->pcap, 1, text))
-		return err_set(err, -EIO, "cannot set up the capture on %s: %s", i->name, text);
-	h->fd = pcap_get_selectable_fd(h->pcap);
-	link = pcap_datalink_val_to_name(pcap_datalink(h->pcap));
-	i->link_type = link_type_of(pcap_datalink(h->pcap));
-	snprintf(i->link_text, sizeof(i->link_text), "%s", link ? link : "UNKNOWN");
-	return 0;
-}
-
-static void close_handle(struct handle *h)
-{
-	if (h->pcap)
-		pcap_close(h->pcap);
-	free(h->data);
-	*h = (struct handle){ .fd = -1 };
-}
-
-static void note(const struct sniff_options *o, const char *text)
-{
-	if (o->note)
-		o->note(o->arg, text);
-}
-
-/* An interface that cannot be opened is left out with a note, unless it was asked for by name. */
-static int open_one(struct sniff *s, struct iface *i, struct opening *w, struct err *err)
-{
-	struct handle h = { .fd = -1 };
+	const struct ring_options o = {
+		.bytes = s->o.ring_bytes, .retire_ms = s->o.retire_ms, .ifindex = s->ifindex,
+		.program = s->o.program, .budget = s->o.budget,
+	};
+	cleanup_free char *text = NULL;
 	struct err why = ERR_INIT;
-	int r;
+	int r = s->o.without_ring ? err_set(&why, -ENOTSUP, "no ring is wanted")
+				  : ring_open(&s->ring, &o, &why);
 
-	if (!i->up)
-		r = err_set(&why, -ENODEV, "interface %s is down", i->name);
-	else
-		r = open_handle(&h, i, w, &why);
-	if (!r) {
-		s->handles[s->ifaces.n] = h;
-		s->ifaces.v[s->ifaces.n++] = *i;
-		*i = (struct iface){ 0 };
+	if (!r)
 		return 0;
-	}
-	close_handle(&h);
-	if (w->o->interface || r == -EPERM)
+	if (r == -EPERM || r == -ENOBUFS)
 		return err_set(err, r, "%s", why.text);
-	note(w->o, why.text);
-	return 0;
+	text = xasprintf("captured by libpcap: %s", why.text);
+	note(s, text);
+	return sniff_pcap_open(&s->pcap, &s->o, &s->ifaces, err);
 }
 
 int sniff_open(struct sniff **out, const struct sniff_options *o, struct err *err)
 {
-	cleanup_iface_list struct iface_list all = IFACE_LIST_INIT;
-	cleanup(opening_release) struct opening w = { .o = o };
-	struct sniff *s;
-	int r = iface_list(&all, err);
+	struct sniff *s = xcalloc(1, sizeof(*s));
+	int r;
 
-	if (r)
-		return r;
-	s = xcalloc(1, sizeof(*s));
-	s->stop_ns = INT64_MAX;
-	s->handles = xcalloc(all.n + 1, sizeof(*s->handles));
-	s->ifaces.v = xcalloc(all.n + 1, sizeof(*s->ifaces.v));
-	for (size_t i = 0; !r && i < all.n; i++)
-		if (!o->interface || !strcmp(o->interface, all.v[i].name))
-			r = open_one(s, &all.v[i], &w, err);
-	if (!r && !s->ifaces.n && o->interface)
-		r = err_set(err, -ENODEV, "no interface %s in the namespace", o->interface);
-	else if (!r && !s->ifaces.n)
-		r = err_set(err, -ENODEV, "no interface in the namespace could be opened");
+	s->o = *o;
+	s->o.interface = xstrdup_null(o->interface);
+	s->o.filter = xstrdup_null(o->filter);
+	s->ns = -1;
+	pthread_mutex_init(&s->lock, NULL);
+	r = netns_open_own(&s->ns, err);
+	if (!r)
+		r = sniff_list_interfaces(s, err);
+	if (!r)
+		r = open_source(s, err);
+	s->o.note = NULL;		/* who asked may be gone later */
 	if (r)
 		sniff_close(s);
 	else
@@ -218,11 +72,26 @@ void sniff_close(struct sniff *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < s->ifaces.n; i++)
-		close_handle(&s->handles[i]);
-	free(s->handles);
+	ring_close(s->ring);
+	ring_close(s->next);
+	sniff_pcap_close(s->pcap);
+	overlap_release(&s->overlap);
 	iface_list_release(&s->ifaces);
+	util_close(s->ns);
+	pthread_mutex_destroy(&s->lock);
+	free((char *)s->o.interface);
+	free((char *)s->o.filter);
 	free(s);
+}
+
+int sniff_bind(struct sniff *s, struct err *err)
+{
+	return s->pcap ? 0 : ring_bind(s->ring, err);
+}
+
+int sniff_fd(const struct sniff *s)
+{
+	return s->pcap ? sniff_pcap_fd(s->pcap) : ring_fd(s->ring);
 }
 
 const struct iface *sniff_interfaces(const struct sniff *s, size_t *n)
@@ -231,163 +100,227 @@ const struct iface *sniff_interfaces(const struct sniff *s, size_t *n)
 	return s->ifaces.v;
 }
 
-static int64_t stamp(const struct pcap_pkthdr *h)
+int sniff_check(struct sniff *s)
 {
-	return h->ts.tv_sec * NS_PER_S + h->ts.tv_usec;	/* tv_usec holds nanoseconds here */
+	socklen_t n = sizeof(int);
+	int error = 0;
+
+	if (s->pcap || !s->ifindex)
+		return 0;
+	/* asking takes it away, or poll would tell it for ever; and once down, the end is not told */
+	getsockopt(ring_fd(s->ring), SOL_SOCKET, SO_ERROR, &error, &n);
+	s->was_down |= error != 0;
+	return s->was_down && !sniff_has_interface(s) ? SNIFF_E_GONE : 0;
 }
 
-static void keep(u_char *arg, const struct pcap_pkthdr *head, const u_char *data)
-{
-	struct handle *h = (struct handle *)(void *)arg;
+/* ---- reading ---- */
 
-	if (head->caplen > h->room) {
-		h->room = head->caplen;
-		h->data = xrealloc(h->data, h->room, 1);
+static int hand_over(struct sniff *s, const struct pcapng_packet *p, sniff_sink *sink, void *arg)
+{
+	int r = sink(arg, p);
+
+	if (r < 0) {
+		s->refused = *p;
+		s->has_refused = true;
 	}
-	memcpy(h->data, data, head->caplen);
-	h->head = *head;
-	h->shown = true;
+	return r;
 }
 
-/*
- * Shows the handle's next packet. A handle that fails has lost its interface, but the last
- * packets may lie in a block that the kernel still holds: it is given up a drain's time later.
- */
-static void show(struct handle *h)
+static int retry_refused(struct sniff *s, sniff_sink *sink, void *arg)
 {
-	int r = pcap_dispatch(h->pcap, 1, keep, (u_char *)h);
-
-	h->empty = !h->shown;
-	if (h->shown)
-		h->failed_ns = 0;
-	if (r >= 0)
-		return;
-	if (!h->failed_ns)
-		h->failed_ns = clock_mono_ns();
-	h->gone = clock_mono_ns() - h->failed_ns >= SNIFF_DRAIN_MS * NS_PER_MS;
-}
-
-static struct handle *oldest(struct sniff *s)
-{
-	struct handle *best = NULL;
-
-	for (size_t i = 0; i < s->ifaces.n; i++) {
-		struct handle *h = &s->handles[i];
-
-		if (!h->shown && !h->empty && !h->gone)
-			show(h);
-		if (h->shown && (!best || stamp(&h->head) < stamp(&best->head)))
-			best = h;
-	}
-	return best;
-}
-
-static int hand_over(struct sniff *s, struct handle *h, sniff_sink *sink, void *arg)
-{
-	struct pcapng_packet p = {
-		.interface = (uint32_t)(h - s->handles), .ts_ns = stamp(&h->head),
-		.caplen = h->head.caplen, .len = h->head.len, .data = h->data,
-	};
+	struct pcapng_packet p = s->refused;
 	int r;
 
-	h->shown = false;
-	if (p.ts_ns > s->stop_ns)
-		return 0;
-	s->taken = true;
-	r = sink(arg, &p);
-	h->received += r >= 0;
+	s->has_refused = false;
+	r = hand_over(s, &p, sink, arg);
+	if (r >= 0)
+		ring_cursor_skip(&s->at);
 	return r;
 }
 
-static int take_round(struct sniff *s, sniff_sink *sink, void *arg)
+/* The frames of the block from where it was left. 0, or SNIFF_E_SINK. */
+static int take_frames(struct sniff *s, sniff_sink *sink, void *arg)
 {
-	struct handle *h;
+	const bool careful = s->noting || s->matching;
+	struct pcapng_packet p;
+	struct ring_frame f;
+	int r = s->has_refused ? retry_refused(s, sink, arg) : 0;
 
-	for (size_t i = 0; i < s->ifaces.n; i++)
-		s->handles[i].empty = false;
-	for (int n = 0; n < SNIFF_ROUND_PACKETS && (h = oldest(s)); n++)
-		if (hand_over(s, h, sink, arg))
+	if (r)
+		return SNIFF_E_SINK;
+	while (ring_cursor_get(&s->at, &f)) {
+		if (careful && !sniff_is_news(s, &f)) {
+			ring_cursor_skip(&s->at);
+			continue;
+		}
+		p.interface = sniff_number(s, f.from);
+		ring_frame_to_packet(&f, s->ifaces.v[p.interface].link_type, s->o.snaplen, &p);
+		r = hand_over(s, &p, sink, arg);
+		if (r >= 0)
+			ring_cursor_skip(&s->at);
+		if (r)
 			return SNIFF_E_SINK;
+	}
 	return 0;
 }
 
-/* Whether the task's network is gone: loopback alone stays as long as our sockets pin it. */
-static bool is_gone(const struct sniff *s)
+static void begin(struct sniff *s, void *block)
 {
-	size_t others = 0, gone = 0;
-
-	for (size_t i = 0; i < s->ifaces.n; i++) {
-		others += !s->ifaces.v[i].loopback;
-		gone += !s->ifaces.v[i].loopback && s->handles[i].gone;
-	}
-	return others ? others == gone : s->handles[0].gone;
+	ring_cursor_init(&s->at, block, ring_block_size(s->ring));
+	s->in_block = true;
+	sniff_begin_block(s);
 }
 
-/* No waiting while a packet is shown, and only a little for a handle that fails. */
-static int shorten(const struct sniff *s, int timeout_ms)
+static void end(struct sniff *s)
 {
-	for (size_t i = 0; i < s->ifaces.n; i++) {
-		if (s->handles[i].shown)
+	s->in_block = false;
+	s->dropped += s->at.damaged;	/* the kernel makes no such blocks; if it ever does, we say so */
+	if (s->in_last)
+		s->over = true;
+	else
+		ring_release(s->ring);
+}
+
+/* Blocks that are ready, up to max bytes of them. */
+static int take_blocks(struct sniff *s, size_t max, sniff_sink *sink, void *arg, bool *timed_out)
+{
+	for (size_t taken = 0; taken < max; taken += ring_block_size(s->ring)) {
+		void *block = s->in_block ? NULL : ring_block(s->ring, timed_out);
+		int r;
+
+		if (block)
+			begin(s, block);
+		if (!s->in_block)
 			return 0;
-		if (s->handles[i].failed_ns && !s->handles[i].gone && timeout_ms > SNIFF_RETIRE_MS)
-			timeout_ms = SNIFF_RETIRE_MS;
+		r = take_frames(s, sink, arg);
+		if (r)
+			return r;
+		end(s);
+		if (s->over)
+			return 0;
 	}
-	return timeout_ms;
-}
-
-static int wait_readable(struct sniff *s, int wake_fd, int timeout_ms, struct err *err)
-{
-	struct pollfd p[WIRE_INTERFACES_MAX + 1];
-	nfds_t n = 0;
-
-	p[n++] = (struct pollfd){ .fd = wake_fd, .events = POLLIN };
-	for (size_t i = 0; i < s->ifaces.n; i++)
-		if (!s->handles[i].gone)
-			p[n++] = (struct pollfd){ .fd = s->handles[i].fd, .events = POLLIN };
-	if (poll(p, n, shorten(s, timeout_ms)) < 0 && errno != EINTR)
-		return err_errno(err, "cannot wait for packets");
 	return 0;
 }
 
-int sniff_round(struct sniff *s, int wake_fd, int timeout_ms, sniff_sink *sink, void *arg,
-		struct err *err)
+/* A ring that receives no more, to its end: 0, SNIFF_E_SINK, SNIFF_E_LATER. */
+static int empty_ring(struct sniff *s, sniff_sink *sink, void *arg)
 {
-	int r = wait_readable(s, wake_fd, timeout_ms, err);
+	void *last;
+	int r;
 
-	if (r)
+	if (s->over)
+		return 0;
+	r = take_blocks(s, SIZE_MAX, sink, arg, NULL);
+	if (r || s->over)
 		return r;
-	r = take_round(s, sink, arg);
-	if (r)
-		return r;
-	return is_gone(s) ? SNIFF_E_GONE : 0;
+	if (ring_last(s->ring, &last) == RING_E_LATER)
+		return SNIFF_E_LATER;
+	/* the timer may have handed a block over between the two looks */
+	if (ring_block(s->ring, NULL))
+		return SNIFF_E_LATER;
+	s->over = !last;
+	if (!last)
+		return 0;
+	s->in_last = true;
+	begin(s, last);
+	return take_blocks(s, SIZE_MAX, sink, arg, NULL);
 }
 
-int sniff_drain(struct sniff *s, int64_t stop_ns, sniff_sink *sink, void *arg, struct err *err)
+int sniff_take(struct sniff *s, sniff_sink *sink, void *arg, struct sniff_taken *out,
+	       struct err *err)
 {
-	int64_t now = clock_mono_ns(), end = now + SNIFF_DRAIN_MS * NS_PER_MS,
-		last = now + SNIFF_DRAIN_MAX_MS * NS_PER_MS;
-	int r = 0;
+	int r;
 
-	s->stop_ns = stop_ns;
-	s->taken = false;
-	/* a sink that waited for its disk leaves packets that the kernel handed over long ago */
-	for (; !r && (now < end || (s->taken && now < last)); now = clock_mono_ns()) {
-		int left = now < end ? (int)((end - now) / NS_PER_MS) + 1 : 0;
-
-		s->taken = false;
-		r = sniff_round(s, -1, left < SNIFF_RETIRE_MS ? left : SNIFF_RETIRE_MS, sink, arg,
-				err);
+	*out = (struct sniff_taken){ 0 };
+	if (s->pcap) {
+		out->is_idle = true;
+		return sniff_pcap_take(s->pcap, sink, arg, err);
 	}
+	if (atomic_load(&s->handover) != HANDOVER_READY)
+		return take_blocks(s, SNIFF_TAKE_BYTES, sink, arg, &out->is_idle);
+	r = empty_ring(s, sink, arg);
+	if (r)
+		return r == SNIFF_E_LATER ? 0 : r;
+	out->fd_changed = sniff_switch(s);
+	return 0;
+}
+
+bool sniff_is_filled(const struct sniff *s, unsigned quarters)
+{
+	if (s->pcap)
+		return false;
+	/* what is to be emptied fills no more: the next one does */
+	if (atomic_load(&s->handover) == HANDOVER_READY)
+		return ring_is_filled(s->next, quarters);
+	return ring_is_filled(s->ring, quarters);
+}
+
+uint64_t sniff_drop_block(struct sniff *s)
+{
+	void *block = s->pcap || s->in_block ? NULL : ring_block(s->ring, NULL);
+	struct ring_frame f;
+	uint64_t n = 0;
+
+	if (block)
+		begin(s, block);
+	if (!s->in_block)
+		return 0;
+	n += s->has_refused;
+	if (s->has_refused)
+		ring_cursor_skip(&s->at);
+	s->has_refused = false;
+	for (; ring_cursor_get(&s->at, &f); ring_cursor_skip(&s->at))
+		n += !(s->noting || s->matching) || sniff_is_news(s, &f);
+	end(s);
+	return n;
+}
+
+/* ---- the end ---- */
+
+void sniff_halt(struct sniff *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->halted = true;
+	if (s->pcap)
+		sniff_pcap_halt(s->pcap);
+	if (s->ring)
+		ring_halt(s->ring);
+	if (s->next)
+		ring_halt(s->next);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void sniff_settle(void)
+{
+	ring_settle();
+}
+
+int sniff_drain(struct sniff *s, sniff_sink *sink, void *arg, struct err *err)
+{
+	int r;
+
+	if (s->pcap)
+		return sniff_pcap_drain(s->pcap, sink, arg, err);
+	r = empty_ring(s, sink, arg);
+	while (!r && atomic_load(&s->handover) == HANDOVER_READY) {
+		sniff_switch(s);
+		r = empty_ring(s, sink, arg);
+	}
+	if (!r && atomic_load(&s->handover) == HANDOVER_OVERLAP)
+		return SNIFF_E_LATER;
 	return r;
 }
 
-void sniff_counts(struct sniff *s, size_t interface, struct sniff_counts *out)
+void sniff_counts(struct sniff *s, struct sniff_counts *out)
 {
-	struct handle *h = &s->handles[interface];
-	struct pcap_stat st;
+	struct ring_counts c = { 0 };
 
-	if (!h->gone && pcap_stats(h->pcap, &st) == 0)
-		h->dropped = st.ps_drop;
-	out->received = h->received + h->dropped;
-	out->dropped = h->dropped;
+	*out = (struct sniff_counts){ 0 };
+	if (s->pcap) {
+		out->dropped = sniff_pcap_dropped(s->pcap);
+		return;
+	}
+	ring_counts(s->ring, &c);
+	out->dropped = s->dropped + c.dropped - s->regained;
+	out->ring_bytes = ring_bytes(s->ring);
 }

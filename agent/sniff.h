@@ -2,65 +2,97 @@
  *
  * sniff.h - the capture engine: the packets of one network namespace
  *
- *	sniff_open		in a thread that stands in the namespace (netns_run)
- *	sniff_round		waits, hands over what is there; by one thread, again and again
- *	sniff_drain		the last packets up to the stop, then nothing more
- *	sniff_close
+ *	sniff_open	in a thread that stands in the namespace (netns_run): all is ready, nothing comes
+ *	sniff_bind	from now on packets come
+ *	sniff_take	hands over what is there; by one thread, when sniff_fd is readable
+ *	sniff_halt	nothing more comes; then sniff_settle, once for many
+ *	sniff_drain	the last packets
+ *	sniff_close	takes the kernel some milliseconds: not on the packet path
  *
- * Nobody but this module knows libpcap. Timestamps are nanoseconds by the node's clock. Packets
- * of one round come in order of time; rounds may overlap by the retire interval, because each
- * interface has a ring of its own.
+ * One ring sees all interfaces (ring.h), those that come later too. Packets keep the ring's order.
+ * A ring that fills up is followed by a larger one (sniff_must_grow, sniff_grow) without loss or
+ * duplicate. Where a ring can't be had libpcap captures, with a note (sniff_pcap.h).
  */
 #ifndef SNIFF_H
 #define SNIFF_H
 
 #include "iface.h"
-#include "pcapng.h"
+#include "ring.h"
 
-#define SNIFF_RING_BYTES (2 << 20)	/* per interface */
-#define SNIFF_RETIRE_MS 60		/* the kernel hands over a block that old, full or not */
-#define SNIFF_ROUND_PACKETS 8192	/* a round ends after so many, that others get their turn */
+#define SNIFF_RETIRE_MS 1000	/* wake-ups are what idle targets cost */
+#define SNIFF_TAKE_BYTES (8u << 20)	/* one sniff_take ends after so many, that others get their turn */
+#define SNIFF_GROWTH 8			/* how much larger the next ring is, as far as the budget goes */
+#define SNIFF_RING_MAX (64u << 20)
 
-#define SNIFF_E_GONE 1		/* no interface but loopback is left: the task's network is gone */
-#define SNIFF_E_SINK 2		/* the sink ended the round */
+#define SNIFF_E_GONE 1		/* the interface that was asked for is gone */
+#define SNIFF_E_SINK 2		/* the sink ended it */
+#define SNIFF_E_LATER 3		/* the end is not all there yet: again in some milliseconds */
 
 struct sniff_options {
-	const char *interface;		/* NULL: all that are up, loopback included */
-	const char *filter;		/* NULL: everything */
+	const char *interface;		/* NULL: all, loopback included */
+	const struct program *program;	/* outlives the sniff */
+	const char *filter;		/* the program's text, for libpcap; NULL: everything */
 	uint32_t snaplen;
-	void (*note)(void *arg, const char *text);	/* an interface left out; may be NULL */
+	size_t ring_bytes;
+	unsigned retire_ms;
+	struct ring_budget *budget;	/* NULL: none; outlives the sniff */
+	bool without_ring;		/* for tests: as if no ring could be had */
+	void (*note)(void *arg, const char *text);	/* what is worth a word in the report */
 	void *arg;
 };
 
-struct sniff_counts {
-	uint64_t received;	/* passed the filter, dropped ones included */
-	uint64_t dropped;	/* by the kernel: its ring was full */
-};
-
-/* 0 goes on, else the round ends: > 0 the packet was taken, < 0 it was not (nor is it counted). */
+/*
+ * 0 goes on, else the call ends: > 0 the packet was taken, < 0 it was not, and it is the next
+ * one again. p->interface counts as sniff_interfaces does; it may be one that was not there before.
+ */
 typedef int sniff_sink(void *arg, const struct pcapng_packet *p);
 
 struct sniff;
 
-/* -ENODEV: no such interface, or none that is up. */
+/* -ENODEV: no such interface, or none that the filter fits. */
 int sniff_open(struct sniff **out, const struct sniff_options *o, struct err *err);
 void sniff_close(struct sniff *s);
-/* Interfaces with an open handle; a packet's `interface` counts in this order. */
+int sniff_bind(struct sniff *s, struct err *err);
+/* May change during sniff_take, when another ring took over (fd_changed). */
+int sniff_fd(const struct sniff *s);
+/* In order of their numbers; the array is valid until the next take or drain. */
 const struct iface *sniff_interfaces(const struct sniff *s, size_t *n);
+
+struct sniff_taken {
+	bool is_idle;		/* a block's time was up before it was full: not much is going on */
+	bool fd_changed;
+};
+/* 0, SNIFF_E_SINK, or -errno. */
+int sniff_take(struct sniff *s, sniff_sink *sink, void *arg, struct sniff_taken *out,
+	       struct err *err);
+/* When poll tells of an error, and from time to time: 0, or SNIFF_E_GONE. */
+int sniff_check(struct sniff *s);
+
+/* For a sink that takes nothing: how full it is, and what lies in the next block is given up. */
+bool sniff_is_filled(const struct sniff *s, unsigned quarters);
+uint64_t sniff_drop_block(struct sniff *s);
+
+/* From any thread, also while another one takes. */
+void sniff_halt(struct sniff *s);
+void sniff_settle(void);
+/* 0: all was handed over. SNIFF_E_SINK and SNIFF_E_LATER: call again. */
+int sniff_drain(struct sniff *s, sniff_sink *sink, void *arg, struct err *err);
+
+/* True when half of the ring waits to be read, and not again until the last growing is over. */
+bool sniff_must_grow(struct sniff *s);
 /*
- * Waits up to timeout_ms, or until wake_fd is readable, then hands over what is there. 0,
- * SNIFF_E_GONE, SNIFF_E_SINK, or -errno.
+ * Opens a larger ring and lets it take over, in a thread that may wait: some tens of milliseconds.
+ * sniff_take does the rest, and says fd_changed; then sniff_retire, in such a thread too.
+ * -ENOBUFS: the budget is used up; the ring stays as it is, for good.
  */
-int sniff_round(struct sniff *s, int wake_fd, int timeout_ms, sniff_sink *sink, void *arg,
-		struct err *err);
-/*
- * Waits until the kernel has handed over all that came before stop_ns (wall clock) and gives it
- * to the sink; what came later is neither given nor counted. Takes SNIFF_DRAIN_MS; with
- * a sink that is slow until nothing is left, SNIFF_DRAIN_MAX_MS at most.
- */
-#define SNIFF_DRAIN_MS (2 * SNIFF_RETIRE_MS + 30)
-#define SNIFF_DRAIN_MAX_MS 5000
-int sniff_drain(struct sniff *s, int64_t stop_ns, sniff_sink *sink, void *arg, struct err *err);
-void sniff_counts(struct sniff *s, size_t interface, struct sniff_counts *out);
+int sniff_grow(struct sniff *s, struct err *err);
+void sniff_retire(struct sniff *s);
+
+struct sniff_counts {
+	uint64_t dropped;	/* by the kernel: the ring was full */
+	size_t ring_bytes;
+};
+/* By the thread that takes. */
+void sniff_counts(struct sniff *s, struct sniff_counts *out);
 
 #endif

@@ -1,48 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * target.c - one target of a capture
+ * target.c - one target of a capture: its beginning, and what others ask of it
  *
- * A target has a thread from the moment that it is armed until its files are whole. The thread
- * alone touches the handles and the files. Others write `wanted_end` under the capture's lock
- * and wake it; the first reason stays. A limit, an error or a lost network is found by the thread
- * itself. The sockets pin the namespace, so they are closed as soon as the end is known.
+ * Who touches what. target_open and target_start run in the arming threads, one after the other.
+ * From target_watch on the pump alone touches ring and files (target_run.c), until it hands the
+ * target to the crew to be finished. Others write `wanted_end` under the capture's lock, halt
+ * the ring and wake the pump; the first reason stays. The sockets pin the namespace, so they are
+ * closed as soon as the end is known.
  */
-#include "target.h"
-#include "netns.h"
-#include "sniff.h"
-#include "writer.h"
+#include "target_inside.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#define IDLE_MS 1000		/* the thread looks up so often when nothing is to be done */
-#define FLUSH_MS 250		/* what is older is written, so within twice that */
-
-struct target {
-	struct target_env env;
-	size_t number;
-	const struct wire_wanted *wanted;
-	struct wire_target *seen;
-	char *netns_file;		/* NULL: the agent's own namespace */
-	struct netns_id netns;
-	struct sniff *sniff;
-	struct writer *writer;
-	pthread_t thread;
-	bool has_thread;
-	int wake;			/* eventfd */
-	/* under the lock: asked for by others */
-	enum wire_end wanted_end;
-	int64_t wanted_stop_ns;
-	char *wanted_error;
-	/* the thread's own */
-	bool asked;			/* the end is by wanted_end, as of stop_ns */
-	int64_t stop_ns;
-	int sink_result;
-	struct err sink_err;
-	int64_t told_packets, told_bytes;	/* to the metrics */
-};
 
 struct target *target_new(const struct target_env *env, size_t number, struct wire_target *seen)
 {
@@ -53,13 +22,11 @@ struct target *target_new(const struct target_env *env, size_t number, struct wi
 	t->wanted = &env->arm->targets[number];
 	t->seen = seen;
 	t->seen->state = WIRE_FAILED;
-	t->wake = -1;
 	return t;
 }
 
-static void add_note(void *arg, const char *text)
+void target_note(struct target *t, const char *text)
 {
-	struct target *t = arg;
 	struct wire_target *s = t->seen;
 
 	pthread_mutex_lock(t->env.lock);
@@ -70,27 +37,42 @@ static void add_note(void *arg, const char *text)
 	pthread_mutex_unlock(t->env.lock);
 }
 
+static void add_note(void *arg, const char *text)
+{
+	target_note(arg, text);
+}
+
 /* ---- opening ---- */
 
 /* The API's own traffic stays out of what is captured in the host's namespace. */
-static char *compose_filter(const struct target *t)
+static int choose_program(struct target *t, const struct target_means *m, struct err *err)
 {
 	const struct node *n = t->env.node;
 	const char *own = t->env.arm->filter;
+	int r;
 
+	t->filter = xstrdup_null(own);
+	t->program = m->program;
+	if (!m->program)
+		return err_set(err, -EINVAL, "%s", m->program_err->text);
 	if (t->netns_file || !n->port)
-		return xstrdup_null(own);
-	return xasprintf("not (tcp port %u and host %s)%s%s%s", n->port, n->address,
-			 own ? " and (" : "", own ? own : "", own ? ")" : "");
+		return 0;
+	free(t->filter);
+	t->filter = xasprintf("not (tcp port %u and host %s)%s%s%s", n->port, n->address,
+			      own ? " and (" : "", own ? own : "", own ? ")" : "");
+	r = program_new(&t->own_program, t->filter, t->env.arm->snaplen, err);
+	t->program = t->own_program;
+	return r;
 }
 
 static int open_sniff(void *arg, struct err *err)
 {
 	struct target *t = arg;
-	cleanup_free char *filter = compose_filter(t);
 	struct sniff_options o = {
-		.interface = t->env.arm->interface, .filter = filter,
-		.snaplen = t->env.arm->snaplen, .note = add_note, .arg = t,
+		.interface = t->env.arm->interface, .program = t->program, .filter = t->filter,
+		.snaplen = t->env.arm->snaplen, .ring_bytes = t->ring_bytes,
+		.retire_ms = SNIFF_RETIRE_MS, .budget = &t->env.works->rings,
+		.note = add_note, .arg = t,
 	};
 
 	return sniff_open(&t->sniff, &o, err);
@@ -121,252 +103,183 @@ static int find(struct target *t, struct engine *e, struct err *err)
 	pthread_mutex_unlock(t->env.lock);
 	t->netns_file = take_ptr(&place.netns_file);
 	if (!r && place.paused)
-		add_note(t, "the container is paused");
+		target_note(t, "the container is paused");
 	local_place_release(&place);
 	return r;
 }
 
-static int open_writer(struct target *t, struct err *err)
+static void defer(void *arg, void (*fn)(void *job), void *job)
 {
-	struct writer_plan p = {
-		.spool = t->env.spool, .dirfd = t->env.dirfd, .target = t->number,
-		.arm = t->env.arm, .wanted = t->wanted, .node_name = t->env.node->name,
-		.kernel = t->env.node->kernel,
+	struct target *t = arg;
+
+	crew_run(t->env.works->crew, fn, job);
+}
+
+static void add_file(void *arg, struct wire_file *f)
+{
+	struct target *t = arg;
+	struct wire_target *s = t->seen;
+
+	pthread_mutex_lock(t->env.lock);
+	s->files = xrealloc(s->files, s->n_files + 1, sizeof(*s->files));
+	s->files[s->n_files++] = *f;
+	pthread_mutex_unlock(t->env.lock);
+}
+
+static void remove_file(void *arg, const char *name)
+{
+	struct target *t = arg;
+	struct wire_target *s = t->seen;
+
+	pthread_mutex_lock(t->env.lock);
+	for (size_t i = 0; i < s->n_files; i++) {
+		if (strcmp(s->files[i].name, name))
+			continue;
+		free(s->files[i].name);
+		free(s->files[i].suffix);
+		memmove(&s->files[i], &s->files[i + 1], (--s->n_files - i) * sizeof(*s->files));
+		break;
+	}
+	t->removed++;
+	pthread_mutex_unlock(t->env.lock);
+}
+
+static void file_failed(void *arg, const struct err *err, int64_t packets_lost)
+{
+	struct target *t = arg;
+	cleanup_free char *text = xasprintf("%s: %lld packets of that file are lost", err->text,
+					    (long long)packets_lost);
+
+	target_note(t, text);
+}
+
+static int open_files(struct target *t, struct err *err)
+{
+	cleanup_free char *os = xasprintf("%s, host %s", t->env.node->kernel, t->env.node->name);
+	const struct fileset_plan p = {
+		.room = spool_segment_room(t->env.spool), .disk = t->env.works->disk,
+		.dirfd = t->env.dirfd, .target = t->number, .arm = t->env.arm, .wanted = t->wanted,
+		.node_name = t->env.node->name, .os = os, .defer = defer,
+		.ended = add_file, .removed = remove_file, .failed = file_failed, .arg = t,
 	};
 	int r;
 
-	p.ifaces = sniff_interfaces(t->sniff, &p.n_ifaces);
-	r = writer_open(&t->writer, &p, err);
-	if (!r && writer_loses_interfaces(t->writer))
-		add_note(t, "a pcap file does not tell interfaces apart");
+	t->files = fileset_new(&p);
+	fileset_set_dropped(t->files, 0);
+	r = target_declare(t, err);
+	if (!r)
+		r = fileset_begin(t->files, err);
+	if (!r && fileset_loses_interfaces(t->files))
+		target_note(t, "a pcap file does not tell interfaces apart");
 	return r;
 }
 
-static void show_interfaces(struct target *t)
+static void fail(struct target *t, const struct err *err)
 {
-	size_t n;
-	const struct iface *v = sniff_interfaces(t->sniff, &n);
-	struct wire_interface *w = xcalloc(n, sizeof(*w));
-	char mac[18];
-
-	for (size_t i = 0; i < n; i++)
-		w[i] = (struct wire_interface){
-			.name = xstrdup(v[i].name), .index = v[i].index, .mtu = v[i].mtu,
-			.mac = v[i].has_mac ? xstrdup(iface_mac_text(&v[i], mac)) : NULL,
-			.link_type = xstrdup(v[i].link_text),
-		};
-	t->seen->interfaces = w;
-	t->seen->n_interfaces = n;
-}
-
-static void *drain(void *arg);
-
-static int start(struct target *t, struct err *err)
-{
-	int r = 0;
-
-	t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (t->wake < 0)
-		return err_errno(err, "cannot watch the target");
+	sniff_close(t->sniff);
+	t->sniff = NULL;
+	fileset_free(t->files);
+	t->files = NULL;
 	pthread_mutex_lock(t->env.lock);
-	show_interfaces(t);
-	t->seen->started_ns = clock_wall_ns();
-	t->seen->bytes = writer_bytes(t->writer);
-	errno = pthread_create(&t->thread, NULL, drain, t);
-	if (errno)
-		r = err_errno(err, "cannot start a thread for the target");
-	else
-		t->seen->state = WIRE_ARMED;
-	t->has_thread = !r;
+	t->seen->error = xstrdup(err->text);
 	pthread_mutex_unlock(t->env.lock);
-	return r;
 }
 
-void target_open(struct target *t, struct engine *e, const struct err *why)
+void target_open(struct target *t, const struct target_means *m)
 {
 	struct err err = ERR_INIT;
 	int r = 0;
 
-	if (!e && local_needs_engine(t->wanted->kind))
-		r = err_set(&err, -ENOTCONN, "%s", why->text);
+	t->ring_bytes = m->ring_bytes;
+	if (!m->engine && local_needs_engine(t->wanted->kind))
+		r = err_set(&err, -ENOTCONN, "%s", m->why->text);
 	if (!r)
-		r = find(t, e, &err);
+		r = find(t, m->engine, &err);
+	if (!r)
+		r = choose_program(t, m, &err);
 	if (!r)
 		r = enter(t, &err);
 	if (!r)
-		r = open_writer(t, &err);
-	if (!r)
-		r = start(t, &err);
-	if (!r)
-		return;
-	sniff_close(t->sniff);
-	t->sniff = NULL;
-	pthread_mutex_lock(t->env.lock);
-	t->seen->error = xstrdup(err.text);
-	pthread_mutex_unlock(t->env.lock);
+		r = open_files(t, &err);
+	if (r)
+		fail(t, &err);
 }
 
-/* ---- capturing ---- */
-
-static int sink(void *arg, const struct pcapng_packet *p)
+void target_start(struct target *t)
 {
-	struct target *t = arg;
-
-	t->sink_result = writer_add(t->writer, p, &t->sink_err);
-	if (!t->sink_result || t->sink_result == WRITER_E_PACKETS)
-		return t->sink_result;
-	return -1;
-}
-
-static struct sniff_counts *counts(struct target *t, size_t *n)
-{
-	struct sniff_counts *c;
-
-	sniff_interfaces(t->sniff, n);
-	c = xcalloc(*n, sizeof(*c));
-	for (size_t i = 0; i < *n; i++)
-		sniff_counts(t->sniff, i, &c[i]);
-	return c;
-}
-
-/* What the report shows while the target is captured. The lock is held. */
-static void publish(struct target *t, const struct sniff_counts *c, size_t n)
-{
-	struct wire_target *s = t->seen;
-	int64_t dropped = s->dropped_kernel;
-
-	s->received = 0;
-	s->dropped_kernel = 0;
-	for (size_t i = 0; i < n; i++) {
-		s->received += (int64_t)c[i].received;
-		s->dropped_kernel += (int64_t)c[i].dropped;
-	}
-	s->packets = writer_packets(t->writer);
-	s->bytes = writer_bytes(t->writer);
-	s->truncated = writer_truncated(t->writer);
-	atomic_fetch_add(&t->env.metrics->packets,
-			 (unsigned long long)(s->packets - t->told_packets));
-	atomic_fetch_add(&t->env.metrics->bytes, (unsigned long long)(s->bytes - t->told_bytes));
-	atomic_fetch_add(&t->env.metrics->dropped,
-			 (unsigned long long)(s->dropped_kernel - dropped));
-	t->told_packets = s->packets;
-	t->told_bytes = s->bytes;
-}
-
-static enum wire_end end_of_sink(int result)
-{
-	switch (result) {
-	case WRITER_E_PACKETS:
-		return WIRE_END_PACKETS;
-	case WRITER_E_BYTES:
-		return WIRE_END_BYTES;
-	case -EDQUOT:
-		return WIRE_END_QUOTA;
-	case -ENOSPC:
-		return WIRE_END_DISK_FLOOR;
-	default:
-		return WIRE_END_ERROR;
-	}
-}
-
-/* Rounds until there is a reason to end. */
-static enum wire_end run(struct target *t, struct err *err)
-{
-	enum wire_end end = WIRE_END_NONE;
-
-	while (!end) {
-		int wait = writer_is_flushed(t->writer) ? IDLE_MS : FLUSH_MS;
-		int r = sniff_round(t->sniff, t->wake, wait, sink, t, err);
-		cleanup_free struct sniff_counts *c = NULL;
-		size_t n;
-
-		if (r == SNIFF_E_SINK)
-			end = end_of_sink(t->sink_result);
-		else if (r)
-			end = r == SNIFF_E_GONE ? WIRE_END_TASK_ENDED : WIRE_END_ERROR;
-		if (!end) {
-			t->sink_result = writer_flush_aged(t->writer, FLUSH_MS, &t->sink_err);
-			end = t->sink_result ? end_of_sink(t->sink_result) : WIRE_END_NONE;
-		}
-		c = counts(t, &n);
-		pthread_mutex_lock(t->env.lock);
-		publish(t, c, n);
-		if (!end && t->wanted_end) {
-			end = t->wanted_end;
-			t->asked = true;
-			t->stop_ns = t->wanted_stop_ns;
-		}
-		pthread_mutex_unlock(t->env.lock);
-	}
-	return end;
-}
-
-/* The last packets of a target that others ended; a limit may still be reached by them. */
-static enum wire_end run_out(struct target *t, enum wire_end end, struct err *err)
-{
-	int r = sniff_drain(t->sniff, t->stop_ns, sink, t, err);
-
-	return r == SNIFF_E_SINK ? end_of_sink(t->sink_result) : end;
-}
-
-static void finish(struct target *t, enum wire_end end, struct err *err)
-{
-	size_t n;
-	cleanup_free struct sniff_counts *c = counts(t, &n);
-	struct writer_end w = {
-		.counts = c, .start_ns = t->seen->started_ns, .end_ns = t->stop_ns,
-	};
-	struct wire_target *s = t->seen;
-	int r = writer_finish(t->writer, &w, err);
-
-	pthread_mutex_lock(t->env.lock);
-	publish(t, c, n);
-	s->files = w.files;
-	s->n_files = w.n_files;
-	s->end = r ? WIRE_END_ERROR : end;
-	if (t->wanted_error || err->code)
-		s->error = t->wanted_error ? take_ptr(&t->wanted_error) : xstrdup(err->text);
-	s->stopped_ns = t->stop_ns;
-	s->state = WIRE_ENDED;
-	pthread_cond_broadcast(t->env.changed);
-	pthread_mutex_unlock(t->env.lock);
-}
-
-static void *drain(void *arg)
-{
-	struct target *t = arg;
 	struct err err = ERR_INIT;
-	enum wire_end end = run(t, &err);
 
-	if (t->asked)
-		end = run_out(t, end, &err);
-	else
-		t->stop_ns = clock_wall_ns();
-	if (!err.code)
-		err = t->sink_err;
-	finish(t, end, &err);
-	writer_free(t->writer);
-	t->writer = NULL;
-	sniff_close(t->sniff);
-	t->sniff = NULL;
-	return NULL;
+	if (!t->files)
+		return;
+	if (sniff_bind(t->sniff, &err)) {
+		fail(t, &err);
+		return;
+	}
+	pthread_mutex_lock(t->env.lock);
+	t->seen->started_ns = clock_wall_ns();
+	t->seen->bytes = fileset_bytes(t->files);
+	t->seen->state = WIRE_ARMED;
+	t->live = true;
+	pthread_mutex_unlock(t->env.lock);
+}
+
+void target_watch(struct target *t)
+{
+	struct pump_item *item;
+
+	if (!t->live)
+		return;
+	pthread_mutex_lock(t->env.lock);
+	if (pump_add(t->env.works->pump, &item, sniff_fd(t->sniff), target_on_event, t, &t->err))
+		item = NULL;
+	t->item = item;			/* the pump looks at it under the lock */
+	pthread_mutex_unlock(t->env.lock);
+	if (!item)
+		target_end(t, WIRE_END_ERROR);
 }
 
 /* ---- from outside ---- */
 
-void target_stop(struct target *t, enum wire_end end, int64_t stop_ns, const char *error)
+/* True: it was asked, and its ring receives no more. */
+static bool ask(struct target *t, enum wire_end end, const char *error)
 {
-	const uint64_t one = 1;
+	bool asked;
 
 	pthread_mutex_lock(t->env.lock);
-	if (t->seen->state == WIRE_ARMED && !t->wanted_end) {
+	asked = t->live && !t->ending && !t->wanted_end;
+	if (asked) {
 		t->wanted_end = end;
-		t->wanted_stop_ns = stop_ns;
+		t->wanted_stop_ns = clock_wall_ns();
 		t->wanted_error = xstrdup_null(error);
-		if (write(t->wake, &one, sizeof(one)) < 0)
-			errno = 0;	/* full: it is awake already */
+		sniff_halt(t->sniff);
 	}
 	pthread_mutex_unlock(t->env.lock);
+	return asked;
+}
+
+static void let_end(struct target *t)
+{
+	pthread_mutex_lock(t->env.lock);
+	t->settled = true;
+	if (t->item)
+		pump_wake(t->item);
+	pthread_mutex_unlock(t->env.lock);
+}
+
+void targets_stop(struct target *const *v, size_t n, enum wire_end end, const char *error)
+{
+	cleanup_free bool *asked = xcalloc(n + 1, sizeof(*asked));
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		asked[i] = ask(v[i], end, error);
+		any |= asked[i];
+	}
+	if (any)
+		sniff_settle();
+	for (size_t i = 0; i < n; i++)
+		if (asked[i])
+			let_end(v[i]);
 }
 
 void target_check(struct target *t)
@@ -374,23 +287,26 @@ void target_check(struct target *t)
 	bool armed;
 
 	pthread_mutex_lock(t->env.lock);
-	armed = t->seen->state == WIRE_ARMED;
+	armed = t->live && !t->ending;
 	pthread_mutex_unlock(t->env.lock);
 	if (armed && t->netns_file &&
 	    !netns_shows(t->env.node->netns_dir, t->netns_file, &t->netns))
-		target_stop(t, WIRE_END_TASK_ENDED, clock_wall_ns(), NULL);
+		targets_stop(&t, 1, WIRE_END_TASK_ENDED, NULL);
 }
 
 void target_free(struct target *t)
 {
 	if (!t)
 		return;
-	if (t->has_thread)
-		pthread_join(t->thread, NULL);
+	pthread_mutex_lock(t->env.lock);
+	while (t->live || t->jobs)
+		pthread_cond_wait(t->env.changed, t->env.lock);
+	pthread_mutex_unlock(t->env.lock);
 	sniff_close(t->sniff);
-	writer_free(t->writer);
-	util_close(t->wake);
+	fileset_free(t->files);
+	program_free(t->own_program);
 	free(t->netns_file);
+	free(t->filter);
 	free(t->wanted_error);
 	free(t);
 }

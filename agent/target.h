@@ -3,9 +3,11 @@
  * target.h - one target of a capture: found, opened, drained, ended
  *
  *	target_new		nothing happens yet
- *	target_open		finds the namespace, opens handles and file: armed, or failed
- *	target_stop		asks it to end; its thread drains, ends its files, and says so
- *	target_free		waits for the thread
+ *	target_open		finds the namespace, makes ring and file; waits for engine and kernel
+ *	target_start		packets come: armed, or failed. Cheap: all targets of a capture in one loop
+ *	target_watch		the pump reads its ring from now on
+ *	targets_stop		asks some to end; each drains, ends its files, and says so
+ *	target_free		waits for its end
  *
  * What others see of a target is `seen`, an entry of the capture's report, guarded by the
  * capture's lock; every change of its state is broadcast on the capture's condition.
@@ -18,26 +20,42 @@
 #include "local.h"
 #include "metrics.h"
 #include "spool.h"
+#include "works.h"
 
 /* Shared by all targets of a capture; outlives them. */
 struct target_env {
 	const struct node *node;
 	struct spool *spool;
 	struct metrics *metrics;
+	struct works *works;
 	const struct wire_arm *arm;
 	int dirfd;
 	pthread_mutex_t *lock;
 	pthread_cond_t *changed;
 };
 
+/* What target_open needs beside; e NULL: there is no engine, `why` says why. Likewise program. */
+struct target_means {
+	struct engine *engine;
+	const struct err *why;
+	const struct program *program;	/* of the request's filter; outlives the targets */
+	const struct err *program_err;
+	size_t ring_bytes;
+};
+
 struct target;
 
 /* number: of arm->targets. seen is zeroed but for its key; it becomes FAILED until it is armed. */
 struct target *target_new(const struct target_env *env, size_t number, struct wire_target *seen);
-/* e may be NULL with `why` saying why there is no engine. The result stands in seen. */
-void target_open(struct target *t, struct engine *e, const struct err *why);
-/* Without effect on a target that is ending or not armed. error may be NULL. Lock not held. */
-void target_stop(struct target *t, enum wire_end end, int64_t stop_ns, const char *error);
+/* These three in order; the result stands in seen. Nothing happens to one that has failed. */
+void target_open(struct target *t, const struct target_means *m);
+void target_start(struct target *t);
+void target_watch(struct target *t);
+/*
+ * Those of v that are armed and not ending. No packet that comes later than this call is captured.
+ * error may be NULL. The lock is not held.
+ */
+void targets_stop(struct target *const *v, size_t n, enum wire_end end, const char *error);
 /* Ends it (task-ended) when its namespace is no longer shown in the netns directory. */
 void target_check(struct target *t);
 void target_free(struct target *t);

@@ -217,6 +217,11 @@ void http_set_timeout(struct http *h, long ms)
 	h->timeout_ms = or_default(ms, h->endpoint_timeout_ms);
 }
 
+void http_set_fetch_rate(struct http *h, int64_t bytes_per_s)
+{
+	h->fetch_rate = bytes_per_s > 0 ? bytes_per_s : 0;
+}
+
 void http_reply_release(struct http_reply *r)
 {
 	buf_release(&r->body);
@@ -279,7 +284,7 @@ int http_fetch(struct http *h, const char *path, uint64_t from, http_sink *sink,
 {
 	struct http_transfer t = {
 		.http = h, .reply = reply, .sink = sink, .arg = arg, .cancel = cancel,
-		.from = from, .moved_ns = clock_mono_ns(),
+		.from = from, .moved_ns = clock_mono_ns(), .due_ns = clock_mono_ns(),
 	};
 	char range[32];
 	int rc;

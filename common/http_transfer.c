@@ -5,6 +5,10 @@
  * What a peer can make us hold: headers up to HEADERS_MAX bytes, a body up to the ceiling of
  * reply->body, and of a fetch that is refused FETCH_BODY_MAX bytes. A fetch has no time-out as
  * long as bytes come, so a refusal that does not end is broken off at REFUSAL_MAX.
+ *
+ * A rate is kept here, by sleeping over each piece that came too early. curl's own limit
+ * (CURLOPT_MAX_RECV_SPEED_LARGE) knows no beginning in 7.88 and lets whole files through before it
+ * first acts.
  */
 #include "http_transfer.h"
 
@@ -16,6 +20,8 @@
 #define HEADERS_MAX (64u << 10)
 #define FETCH_BODY_MAX (64u << 10)
 #define REFUSAL_MAX (1u << 20)
+#define CREDIT_NS (NS_PER_S / 4)	/* what a slow peer may make good afterwards */
+#define NAP_MS 100			/* between two looks whether it is cancelled */
 
 /* ---- callbacks ---- */
 
@@ -47,6 +53,31 @@ size_t http_on_header(char *line, size_t size, size_t n, void *arg)
 	copy_header(line, n, "Api-Version", r->api_version, sizeof(r->api_version));
 	copy_header(line, n, "Swarm", r->swarm, sizeof(r->swarm));
 	return n;
+}
+
+static bool is_cancelled(const struct http_transfer *t)
+{
+	return t->cancel && __atomic_load_n(t->cancel, __ATOMIC_RELAXED);
+}
+
+/* Until n bytes more are due. */
+static int keep_rate(struct http_transfer *t, size_t n)
+{
+	int64_t rate = t->http->fetch_rate, now = clock_mono_ns(), ms;
+
+	if (!rate)
+		return 0;
+	if (t->due_ns < now - CREDIT_NS)
+		t->due_ns = now - CREDIT_NS;
+	t->due_ns += (int64_t)n * NS_PER_S / rate;
+	for (; now < t->due_ns; now = clock_mono_ns()) {
+		if (is_cancelled(t))
+			return -ECANCELED;
+		ms = (t->due_ns - now + NS_PER_MS - 1) / NS_PER_MS;
+		clock_sleep_ms(ms < NAP_MS ? (int)ms : NAP_MS);
+	}
+	t->moved_ns = now;
+	return 0;
 }
 
 /* Bytes of the file. A server that answers 200 to a Range sends all of it from its beginning. */
@@ -90,6 +121,8 @@ size_t http_on_body(char *p, size_t size, size_t n, void *arg)
 		t->rc = to_sink(t, status, p, n);
 	else
 		t->rc = to_short_body(t, p, n);
+	if (t->sink && t->rc == 0)
+		t->rc = keep_rate(t, n);
 	return t->rc < 0 ? CURL_WRITEFUNC_ERROR : n;
 }
 
@@ -108,7 +141,7 @@ int http_on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_
 		t->moved_ns = ns;
 	}
 
-	if (t->cancel && __atomic_load_n(t->cancel, __ATOMIC_RELAXED))
+	if (is_cancelled(t))
 		t->rc = -ECANCELED;
 	else if (t->sink && ns - t->moved_ns >= t->http->stall_timeout_ms * NS_PER_MS)
 		t->rc = -ETIMEDOUT;

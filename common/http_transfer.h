@@ -22,6 +22,7 @@ struct http {
 	char *peer;			/* in sentences: "10.99.0.13:9473" */
 	long connect_timeout_ms, endpoint_timeout_ms, timeout_ms, stall_timeout_ms;
 	volatile bool *cancel;		/* of calls, may be NULL */
+	int64_t fetch_rate;		/* bytes per second, 0: no limit */
 	char words[CURL_ERROR_SIZE];
 };
 
@@ -39,6 +40,7 @@ struct http_transfer {
 	bool body_seen;
 	curl_off_t moved;		/* bytes at moved_ns, when something moved last */
 	int64_t moved_ns;
+	int64_t due_ns;			/* monotonic: when all bytes so far may have come, by the rate */
 };
 
 /* Of http_dial.c: curl's CURLOPT_OPENSOCKETFUNCTION and CURLOPT_SOCKOPTFUNCTION, for a dialer. */

@@ -259,10 +259,13 @@ size_t pcapng_put_packet(void *out, const struct pcapng_packet *p)
 	at = put32(at, (uint32_t)ts);
 	at = put32(at, p->caplen);
 	at = put32(at, p->len);
-	if (p->caplen)
+	if (p->caplen) {
+		size_t padded = pcapng_padded(p->caplen);
+
+		put32(at + padded - 4, 0);	/* the padding, and what is written over at once */
 		memcpy(at, p->data, p->caplen);
-	memset(at + p->caplen, 0, pcapng_padded(p->caplen) - p->caplen);
-	at += pcapng_padded(p->caplen);
+		at += padded;
+	}
 	if (p->flags) {
 		at = put16(put16(at, PCAPNG_EPB_FLAGS), 4);
 		at = put32(at, p->flags);

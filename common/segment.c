@@ -7,11 +7,15 @@
  * counted from then on: the size that a file would have if it ended now is known before each
  * packet, and a limit by bytes is exact.
  *
- * Room is taken ahead of writing: header, trailer and one full buffer at the
- * beginning, then what each flush writes. So whatever was put into the buffer may be written, and
- * a file can be ended when the room is.
+ * Room is taken ahead of what is put, a step at a time, and the trailer's at the beginning. So
+ * whatever was put may be written, and a file can be ended when the room is.
+ *
+ * A name is given by renaming, and the directory is not synced for it: who notes the file in the
+ * same directory syncs that (spool_write_json), and a file that nobody noted is found under its
+ * hidden name, whole.
  */
 #include "segment.h"
+#include "outfile.h"
 #include "pcapfile.h"
 
 #include <errno.h>
@@ -23,21 +27,19 @@
 #define HEADER_MAX (4u << 20)	/* section, interfaces and up to WIRE_HOSTS_MAX names */
 
 struct segment {
-	struct segment_room room;
-	int dirfd, fd;
+	struct outfile *file;
 	enum wire_format format;
+	uint64_t trailer;		/* bytes of it */
+	uint64_t taken;			/* of the spool's room */
+	int64_t packets, first_ns, last_ns;
+	size_t n_interfaces;		/* with statistics in the trailer */
+	int64_t *received;		/* packets of each */
+	int64_t clean_ns;		/* monotonic: nothing in memory is older */
+	struct segment_room room;
+	int dirfd;
 	char *name, *hidden;
 	const char *stats_comment;
-	bool one_count;
-	size_t n_interfaces;		/* with statistics in the trailer */
-	uint64_t written;		/* in the file */
-	uint64_t trailer;		/* bytes of it */
-	int64_t taken;			/* of the spool's room */
-	struct digest *digest;
-	int64_t packets, first_ns, last_ns;
-	int64_t buffered_ns;		/* when the oldest byte of the buffer came; monotonic */
-	size_t fill;
-	uint8_t buffer[SEGMENT_BUFFER];
+	bool counts_drops;
 };
 
 static int put_header(struct buf *b, const struct segment_plan *p)
@@ -55,17 +57,19 @@ static int put_header(struct buf *b, const struct segment_plan *p)
 	return r;
 }
 
-static int put_trailer(struct buf *b, const struct segment *s, const struct pcapng_stats *stats)
+static int put_trailer(struct buf *b, const struct segment *s, const struct segment_end *end)
 {
 	int r = 0;
 
 	for (size_t i = 0; !r && i < s->n_interfaces; i++) {
-		struct pcapng_stats one = stats[i];
+		const struct pcapng_stats one = {
+			.interface = (uint32_t)i, .ts_ns = end->end_ns,
+			.start_ns = end->start_ns, .end_ns = end->end_ns,
+			.received = s->received[i],
+			.dropped = i || !s->counts_drops ? -1 : end->dropped,
+			.comment = i ? NULL : s->stats_comment,
+		};
 
-		one.interface = (uint32_t)i;
-		if (s->one_count && i)
-			one.received = one.dropped = -1;
-		one.comment = i ? NULL : s->stats_comment;
 		r = pcapng_put_stats(b, &one);
 	}
 	return r;
@@ -73,31 +77,20 @@ static int put_trailer(struct buf *b, const struct segment *s, const struct pcap
 
 static int measure_trailer(struct segment *s)
 {
+	/* an absent time would not be written */
+	const struct segment_end some = { .start_ns = 1, .end_ns = 1 };
 	struct buf b = BUF_INIT(HEADER_MAX);
-	cleanup_free struct pcapng_stats *some = xcalloc(s->n_interfaces + 1, sizeof(*some));
-	int r;
+	int r = put_trailer(&b, s, &some);
 
-	for (size_t i = 0; i < s->n_interfaces; i++)	/* an absent time would not be written */
-		some[i] = (struct pcapng_stats){ .ts_ns = 1, .start_ns = 1, .end_ns = 1 };
-	r = put_trailer(&b, s, some);
 	s->trailer = b.len;
 	buf_release(&b);
 	return r;
 }
 
-static int write_out(struct segment *s, const void *p, size_t n, struct err *err)
+static int failed(const struct segment *s, int r, struct err *err)
 {
-	int r = util_write_full(s->fd, p, n);
-
-	if (r) {
-		/* a part may be there: the next try writes over it, or the file is not the digest's */
-		lseek(s->fd, (off_t)s->written, SEEK_SET);
-		errno = -r;
-		return err_errno(err, "cannot write %s", s->name);
-	}
-	digest_add(s->digest, p, n);
-	s->written += n;
-	return 0;
+	errno = -r;
+	return err_errno(err, "cannot write %s", s->name);
 }
 
 static int take(struct segment *s, uint64_t n, struct err *err)
@@ -105,46 +98,61 @@ static int take(struct segment *s, uint64_t n, struct err *err)
 	int r = s->room.take ? s->room.take(s->room.arg, (int64_t)n, err) : 0;
 
 	if (!r)
-		s->taken += (int64_t)n;
+		s->taken += n;
 	return r;
 }
 
-static int create(struct segment *s, struct err *err)
+/* So that n more bytes may be put; they are less than a step, or in front of all packets. */
+static int take_ahead(struct segment *s, uint64_t n, struct err *err)
 {
-	s->fd = openat(s->dirfd, s->hidden, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		       0600);
-	if (s->fd < 0)
-		return err_errno(err, "cannot create %s", s->name);
-	return 0;
+	uint64_t need = segment_size(s) + n;
+
+	return need <= s->taken ? 0 : take(s, need - s->taken + SEGMENT_ROOM_STEP, err);
+}
+
+static void set_interfaces(struct segment *s, size_t n)
+{
+	s->received = xrealloc(s->received, n + 1, sizeof(*s->received));
+	for (size_t i = s->n_interfaces; i < n; i++)
+		s->received[i] = 0;
+	s->n_interfaces = n;
+}
+
+static int begin(struct segment *s, const struct segment_plan *p, struct err *err)
+{
+	cleanup_buf struct buf header = BUF_INIT(HEADER_MAX);
+	int r = put_header(&header, p);
+
+	if (!r)
+		r = measure_trailer(s);
+	if (r)
+		return err_set(err, r, "the header of %s would be too large", p->name);
+	r = take(s, header.len + s->trailer + SEGMENT_ROOM_STEP, err);
+	if (!r)
+		r = outfile_open(&s->file, p->disk, p->dirfd, s->hidden, err);
+	if (r)
+		return r;
+	r = outfile_put(s->file, header.data, header.len);
+	outfile_flush(s->file);
+	r = r ? r : outfile_error(s->file);
+	return r ? failed(s, r, err) : 0;
 }
 
 int segment_open(struct segment **out, const struct segment_plan *p, struct err *err)
 {
-	cleanup_buf struct buf header = BUF_INIT(HEADER_MAX);
 	struct segment *s = xcalloc(1, sizeof(*s));
 	int r;
 
 	s->room = p->room;
-	s->one_count = p->one_count;
 	s->dirfd = p->dirfd;
-	s->fd = -1;
 	s->name = xstrdup(p->name);
 	s->hidden = segment_hidden_name(p->name);
 	s->stats_comment = p->stats_comment;
+	s->counts_drops = p->counts_drops;
 	s->format = segment_format_of(p->name);
-	s->n_interfaces = s->format == WIRE_PCAP ? 0 : p->n_interfaces;
-	s->digest = digest_new();
-	r = put_header(&header, p);
-	if (!r)
-		r = measure_trailer(s);
-	if (r)
-		r = err_set(err, r, "the header of %s would be too large", p->name);
-	if (!r)
-		r = take(s, header.len + s->trailer + SEGMENT_BUFFER, err);
-	if (!r)
-		r = create(s, err);
-	if (!r)
-		r = write_out(s, header.data, header.len, err);
+	s->clean_ns = clock_mono_ns();
+	set_interfaces(s, s->format == WIRE_PCAP ? 0 : p->n_interfaces);
+	r = begin(s, p, err);
 	if (r) {
 		segment_discard(s);
 		return r;
@@ -153,44 +161,49 @@ int segment_open(struct segment **out, const struct segment_plan *p, struct err 
 	return 0;
 }
 
-void segment_free(struct segment *s)
+/* kept: bytes of it that stay on the disk. */
+static void release(struct segment *s, uint64_t kept)
 {
-	char hex[DIGEST_HEX];
-
-	if (!s)
-		return;
 	if (s->room.give)
-		s->room.give(s->room.arg, s->taken - (int64_t)s->written);
-	s->digest = digest_end(s->digest, hex);
-	util_close(s->fd);
+		s->room.give(s->room.arg, (int64_t)(s->taken - kept));
+	free(s->received);
 	free(s->name);
 	free(s->hidden);
 	free(s);
 }
 
+void segment_free(struct segment *s)
+{
+	uint64_t kept;
+
+	if (!s)
+		return;
+	kept = s->file ? outfile_size(s->file) : 0;
+	outfile_free(s->file);
+	release(s, kept);
+}
+
 void segment_discard(struct segment *s)
 {
-	if (s && s->fd >= 0 && unlinkat(s->dirfd, s->hidden, 0) == 0)
-		s->written = 0;
-	segment_free(s);
+	if (!s)
+		return;
+	if (s->file)
+		unlinkat(s->dirfd, s->hidden, 0);
+	outfile_free(s->file);
+	release(s, 0);
 }
 
 uint64_t segment_size(const struct segment *s)
 {
-	return s->written + s->fill + s->trailer;
+	return outfile_size(s->file) + s->trailer;
 }
 
-/* Writes the buffer and takes room for the next one; without room the buffer stays as it is. */
-static int flush(struct segment *s, struct err *err)
+int64_t segment_packets(const struct segment *s)
 {
-	int r = take(s, s->fill, err);
-
-	if (!r)
-		r = write_out(s, s->buffer, s->fill, err);
-	if (!r)
-		s->fill = 0;
-	return r;
+	return s->packets;
 }
+
+/* ---- packets ---- */
 
 static size_t packet_size(const struct segment *s, const struct pcapng_packet *p)
 {
@@ -204,30 +217,48 @@ static size_t put_packet(const struct segment *s, void *out, const struct pcapng
 	return s->format == WIRE_PCAP ? pcapfile_put_packet(out, p) : pcapng_put_packet(out, p);
 }
 
-int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_size,
-		struct err *err)
+static void count(struct segment *s, const struct pcapng_packet *p)
 {
-	size_t size = packet_size(s, p);
-	int r;
-
-	if (max_size && segment_size(s) + size > max_size)
-		return SEGMENT_E_FULL;
-	if (size > sizeof(s->buffer))
-		return err_set(err, -EMSGSIZE, "a packet of %u bytes is larger than any snaplen",
-			       p->caplen);
-	if (s->fill + size > sizeof(s->buffer)) {
-		r = flush(s, err);
-		if (r)
-			return r;
-	}
-	if (!s->fill)
-		s->buffered_ns = clock_mono_ns();
-	s->fill += put_packet(s, s->buffer + s->fill, p);
 	if (!s->packets || p->ts_ns < s->first_ns)
 		s->first_ns = p->ts_ns;
 	if (!s->packets || p->ts_ns > s->last_ns)
 		s->last_ns = p->ts_ns;
 	s->packets++;
+	if (p->interface < s->n_interfaces)
+		s->received[p->interface]++;
+}
+
+static int no_memory_for(const struct segment *s, struct err *err)
+{
+	int r = outfile_error(s->file);
+
+	return r ? failed(s, r, err) : SEGMENT_E_BUSY;
+}
+
+int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_size,
+		struct err *err)
+{
+	size_t size = packet_size(s, p);
+	uint64_t after = segment_size(s) + size;
+	uint8_t *to;
+	int r;
+
+	if (max_size && after > max_size)
+		return SEGMENT_E_FULL;
+	if (size > SEGMENT_ROOM_STEP)
+		return err_set(err, -EMSGSIZE, "a packet of %u bytes is larger than any snaplen",
+			       p->caplen);
+	if (after > s->taken) {
+		r = take(s, SEGMENT_ROOM_STEP, err);
+		if (r)
+			return r;
+	}
+	to = outfile_reserve(s->file, size);
+	if (!to)
+		return no_memory_for(s, err);
+	put_packet(s, to, p);
+	outfile_advance(s->file, size);
+	count(s, p);
 	return 0;
 }
 
@@ -240,16 +271,14 @@ int segment_add_interface(struct segment *s, const struct pcapng_interface *i, u
 
 	if (r)
 		return err_set(err, r, "%s takes no further interface", s->name);
-	s->n_interfaces++;
+	set_interfaces(s, s->n_interfaces + 1);
 	r = measure_trailer(s);
 	if (!r && max_size && segment_size(s) + b.len > max_size)
 		r = SEGMENT_E_FULL;
 	if (!r)
-		r = take(s, b.len + s->trailer - trailer, err);
+		r = take_ahead(s, b.len, err);
 	if (!r)
-		r = flush(s, err);
-	if (!r)
-		r = write_out(s, b.data, b.len, err);
+		r = outfile_put(s->file, b.data, b.len);
 	if (!r)
 		return 0;
 	s->n_interfaces--;
@@ -259,49 +288,56 @@ int segment_add_interface(struct segment *s, const struct pcapng_interface *i, u
 
 bool segment_is_flushed(const struct segment *s)
 {
-	return !s->fill;
+	return outfile_is_flushed(s->file);
 }
 
-int segment_flush_aged(struct segment *s, int age_ms, struct err *err)
+int segment_tick(struct segment *s, int64_t now_ns, int age_ms, struct err *err)
 {
-	if (!s->fill || clock_mono_ns() - s->buffered_ns < age_ms * NS_PER_MS)
-		return 0;
-	return flush(s, err);
+	int r;
+
+	if (!age_ms || now_ns - s->clean_ns >= age_ms * NS_PER_MS)
+		outfile_flush(s->file);
+	if (outfile_is_flushed(s->file))
+		s->clean_ns = now_ns;
+	r = outfile_error(s->file);
+	return r ? failed(s, r, err) : 0;
 }
 
-/* The hidden file gets its name, for good: the data first, then the name. */
-static int reveal(int dirfd, int fd, const char *hidden, const char *name, struct err *err)
-{
-	if (fsync(fd) || renameat(dirfd, hidden, dirfd, name) || fsync(dirfd))
-		return err_errno(err, "cannot finish %s", name);
-	return 0;
-}
+/* ---- the end ---- */
 
-int segment_commit(struct segment *s, const struct pcapng_stats *stats, struct wire_file *out,
+int segment_commit(struct segment *s, const struct segment_end *end, struct wire_file *out,
 		   struct err *err)
 {
 	cleanup_buf struct buf trailer = BUF_INIT(HEADER_MAX);
-	int r = put_trailer(&trailer, s, stats);
+	int r = put_trailer(&trailer, s, end);
 
 	if (r)
 		return err_set(err, r, "the statistics of %s would be too large", s->name);
-	r = write_out(s, s->buffer, s->fill, err);
-	if (r)
-		return r;
-	s->fill = 0;
-	r = write_out(s, trailer.data, trailer.len, err);
+	r = outfile_put(s->file, trailer.data, trailer.len);
 	s->trailer = 0;
 	if (!r)
-		r = reveal(s->dirfd, s->fd, s->hidden, s->name, err);
+		r = outfile_finish(s->file, out->xxh128);
+	if (!r && renameat(s->dirfd, s->hidden, s->dirfd, s->name))
+		r = -errno;
 	if (r)
-		return r;
+		return failed(s, r, err);
 	out->name = xstrdup(s->name);
-	out->bytes = (int64_t)s->written;
+	out->bytes = (int64_t)outfile_size(s->file);
 	out->packets = s->packets;
 	out->first_ns = s->first_ns;
 	out->last_ns = s->last_ns;
-	s->digest = digest_end(s->digest, out->sha256);
 	return 0;
+}
+
+int segment_rescue(struct segment *s, struct wire_file *out, struct err *err)
+{
+	int r;
+
+	/* what is with the disk comes first */
+	outfile_free(s->file);
+	r = segment_salvage(s->dirfd, s->name, out, err);
+	release(s, r ? 0 : (uint64_t)out->bytes);
+	return r;
 }
 
 static int sum_up(int fd, const char *name, struct pcapng_summary *out, struct err *err)
@@ -323,7 +359,7 @@ static int read_facts(int fd, const char *name, struct wire_file *out, struct er
 		return err_set(err, -ENODATA, "nothing whole is in the file");
 	if (ftruncate(fd, (off_t)sum.whole) || lseek(fd, 0, SEEK_SET))
 		return err_errno(err, "cannot cut a file");
-	r = digest_fd(fd, out->sha256);
+	r = checksum_fd(fd, out->xxh128);
 	if (r) {
 		errno = -r;
 		return err_errno(err, "cannot read a file");
@@ -346,6 +382,14 @@ int segment_inspect(int dirfd, const char *name, struct wire_file *out, struct e
 	if (r)
 		return r;
 	out->name = xstrdup(name);
+	return 0;
+}
+
+/* The hidden file gets its name, for good: the data first, then the name. */
+static int reveal(int dirfd, int fd, const char *hidden, const char *name, struct err *err)
+{
+	if (fsync(fd) || renameat(dirfd, hidden, dirfd, name) || fsync(dirfd))
+		return err_errno(err, "cannot finish %s", name);
 	return 0;
 }
 

@@ -50,7 +50,7 @@ static bool is_token(const char *s)
 
 static const struct wire_check check_id = { names_is_id, "is no capture id" };
 static const struct wire_check check_token = { is_token, "is not 32 hex digits" };
-static const struct wire_check check_sha256 = { digest_is_hex, "is no SHA-256 in hex" };
+static const struct wire_check check_xxh128 = { checksum_is_hex, "is no XXH128 in hex" };
 static const struct wire_check check_key = {
 	is_key, "is not 1 to 128 characters of A-Za-z0-9._-"
 };
@@ -114,6 +114,9 @@ static const struct wire_shape host_shape = SHAPE(wire_host, host_fields);
 static const struct wire_field limit_fields[] = {
 	{ ROW(wire_arm, max_bytes, WIRE_T_LIMIT), .max = WIRE_COUNT_MAX },
 	{ ROW(wire_arm, max_packets, WIRE_T_LIMIT), .max = WIRE_COUNT_MAX },
+	{ ROW(wire_arm, rotate_bytes, WIRE_T_LIMIT), .max = WIRE_COUNT_MAX },
+	{ ROW(wire_arm, rotate_ms, WIRE_T_LIMIT), .max = WIRE_DEADLINE_MAX_MS },
+	{ ROW(wire_arm, keep_files, WIRE_T_LIMIT), .max = WIRE_FILES_MAX },
 };
 static const struct wire_shape limit_shape = SHAPE(wire_arm, limit_fields);
 
@@ -154,7 +157,7 @@ static const struct wire_field file_fields[] = {
 	COUNT(wire_file, packets),
 	TIME(wire_file, first_ns),
 	TIME(wire_file, last_ns),
-	CHARS(wire_file, sha256, check_sha256, WIRE_F_REQUIRED),
+	CHARS(wire_file, xxh128, check_xxh128, WIRE_F_REQUIRED),
 	{ ROW(wire_file, segment, WIRE_T_INT), .max = INT32_MAX },
 	{ ROW(wire_file, suffix, WIRE_T_TEXT_NULL), .max = WIRE_TEXT_MAX, .check = &check_key },
 	BOOL(wire_file, recovered),

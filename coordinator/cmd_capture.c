@@ -177,7 +177,7 @@ static enum exit_status arm(struct capture *c, struct err *err)
 	const struct fleet_job job = {
 		.plan = &c->plan, .request = c->request, .cluster = &c->cluster,
 		.creds = c->has_creds ? &c->creds : NULL, .reach = c->reach,
-		.staging_fd = bundle_staging(c->bundle),
+		.staging_fd = bundle_staging(c->bundle), .fetch_rate = c->request->fetch_rate,
 	};
 	struct fleet_counts counts;
 

@@ -60,7 +60,8 @@ struct fleet_node {
 struct fleet_counts {
 	size_t nodes, nodes_armed, nodes_lost, nodes_done;
 	size_t targets, targets_armed, targets_ended;	/* armed: at some time; ended: of those */
-	int64_t packets, bytes, dropped;
+	int64_t packets, bytes;
+	int64_t dropped, dropped_kernel, dropped_agent;	/* both; each */
 	uint64_t fetched_bytes, fetch_bytes;
 };
 
@@ -104,6 +105,7 @@ struct fleet_job {
 	struct reach *reach;		/* NULL: agents at the nodes' addresses */
 	int staging_fd;			/* where taps write; -1: nowhere */
 	fleet_open_link *open;		/* NULL: reach_link */
+	int64_t fetch_rate;		/* of each node's files, bytes per second; 0: no limit */
 };
 
 /*

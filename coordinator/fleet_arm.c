@@ -158,6 +158,7 @@ static int try_route(struct fleet_talk *t, enum route route, struct err *err)
 	rc = open(f->job.reach, t->node->plan, route, &job, &t->link, err);
 	if (rc != 0)
 		return rc;
+	link_set_fetch_rate(t->link, f->job.fetch_rate);
 	return f->job.request ? arm(t, route, err) : attach(t, err);
 }
 

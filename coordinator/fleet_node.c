@@ -124,7 +124,7 @@ static int ask(struct fleet_talk *t, struct wire_report *report, struct err *err
 		err_reset(err);
 		wire_report_release(report);
 	}
-	return link_report(t->link, word.id, report, err);
+	return link_counters(t->link, word.id, report, err);
 }
 
 static int poll_once(struct fleet_talk *t)
@@ -233,7 +233,7 @@ static void on_progress(void *arg, size_t n)
 }
 
 /* 0; -errno when no further file will come from this node; 1: this one did not. */
-static int fetch_one(struct fleet_talk *t, const struct wire_file *file, char **out)
+static int fetch_one(struct fleet_talk *t, struct wire_file *file, char **out)
 {
 	struct fleet *f = t->fleet;
 	cleanup_free char *name = xasprintf("%zu-%s", t->index, file->name);
@@ -243,6 +243,7 @@ static int fetch_one(struct fleet_talk *t, const struct wire_file *file, char **
 		.name = name,
 		.dirfd = f->staging_fd,
 		.bytes = file->bytes,
+		.xxh128 = file->xxh128,
 		.sha256 = file->sha256,
 		.tries = FETCH_TRIES,
 		.cancel = &f->cancel,
@@ -273,7 +274,7 @@ static int fetch_one(struct fleet_talk *t, const struct wire_file *file, char **
 
 static void gather(struct fleet_talk *t)
 {
-	const struct wire_report *r = &t->node->report;
+	struct wire_report *r = &t->node->report;
 	size_t total = 0, at = 0;
 	int rc = 0;
 

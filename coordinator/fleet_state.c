@@ -131,8 +131,8 @@ static void count_report(const struct wire_report *r, struct fleet_counts *out)
 		out->targets_ended += t->state == WIRE_ENDED;
 		add(&out->packets, t->packets);
 		add(&out->bytes, t->bytes);
-		add(&out->dropped, t->dropped_kernel);
-		add(&out->dropped, t->dropped_agent);
+		add(&out->dropped_kernel, t->dropped_kernel);
+		add(&out->dropped_agent, t->dropped_agent);
 		for (size_t k = 0; k < t->n_files; k++)
 			out->fetch_bytes += (uint64_t)t->files[k].bytes;
 	}
@@ -150,6 +150,8 @@ void fleet_counts(struct fleet *f, struct fleet_counts *out)
 		out->nodes_done += n->stage == FLEET_DONE;
 		count_report(&n->report, out);
 	}
+	add(&out->dropped, out->dropped_kernel);
+	add(&out->dropped, out->dropped_agent);
 	out->fetched_bytes = f->fetched_bytes;
 	fleet_unlock(f);
 }

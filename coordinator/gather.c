@@ -121,26 +121,40 @@ static void say_left(struct gather *g)
 				nodes[i].plan->name, g->plan->id);
 }
 
+static json_t *archive_event(const struct gather *g, const struct manifest *m,
+			     enum exit_status status)
+{
+	return json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i}",
+			 "event", "archive",
+			 "id", g->plan->id,
+			 "path", jx_text(bundle_output(g->bundle)),
+			 "targets", (json_int_t)m->n_targets,
+			 "packets", (json_int_t)m->packets,
+			 "bytes", (json_int_t)m->bytes,
+			 "dropped", (json_int_t)manifest_dropped(m),
+			 "dropped_kernel", (json_int_t)m->dropped_kernel,
+			 "dropped_agent", (json_int_t)m->dropped_agent,
+			 "missing", (json_int_t)m->n_missing,
+			 "exit", (int)status);
+}
+
 /* The last line, and on stdout the archive's name. */
 static void announce(struct gather *g, const struct manifest *m, enum exit_status status)
 {
+	cleanup_free char *why = progress_why_dropped(m->dropped_kernel, m->dropped_agent);
 	const char *output = bundle_output(g->bundle);
+	int64_t dropped = manifest_dropped(m);
 	char bytes[32];
 
 	units_format_size((uint64_t)m->bytes, bytes);
-	if (m->dropped > 0)
-		progress_say(g->progress, LOG_WARN, "%lld packets were dropped, see the manifest",
-			     (long long)m->dropped);
+	if (dropped > 0)
+		progress_say(g->progress, LOG_WARN, "%lld packets were dropped%s, see the manifest",
+			     (long long)dropped, why);
 	progress_say(g->progress, LOG_INFO,
-		     "%s: %lld packets of %zu tasks, %s, %lld dropped, %zu missing", output,
-		     (long long)m->packets, m->n_targets, bytes, (long long)m->dropped,
+		     "%s: %lld packets of %zu tasks, %s, %lld dropped%s, %zu missing", output,
+		     (long long)m->packets, m->n_targets, bytes, (long long)dropped, why,
 		     m->n_missing);
-	progress_event(g->progress,
-		       json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:i}", "event",
-				 "archive", "id", g->plan->id, "path", jx_text(output), "targets",
-				 (json_int_t)m->n_targets, "packets", (json_int_t)m->packets,
-				 "bytes", (json_int_t)m->bytes, "dropped", (json_int_t)m->dropped,
-				 "missing", (json_int_t)m->n_missing, "exit", (int)status));
+	progress_event(g->progress, archive_event(g, m, status));
 	if (!g->request->json)
 		printf("%s\n", output);
 }

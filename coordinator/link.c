@@ -80,6 +80,12 @@ void link_set_timeout(struct link *l, long ms)
 		http_set_timeout(l->http, ms);
 }
 
+void link_set_fetch_rate(struct link *l, int64_t bytes_per_s)
+{
+	if (l->http)
+		http_set_fetch_rate(l->http, bytes_per_s);
+}
+
 int link_path(char out[LINK_PATH_MAX], const char *id, const char *rest, struct err *err)
 {
 	if (!names_is_id(id))
@@ -254,6 +260,13 @@ int link_report(struct link *l, const char *id, struct wire_report *out, struct 
 	if (l->ops)
 		return l->ops->report(l->arg, id, out, err);
 	return ask_of(l, id, (struct call){ "GET", "", NULL }, out, err);
+}
+
+int link_counters(struct link *l, const char *id, struct wire_report *out, struct err *err)
+{
+	if (l->ops)
+		return l->ops->report(l->arg, id, out, err);
+	return ask_of(l, id, (struct call){ "GET", "?files=no", NULL }, out, err);
 }
 
 int link_renew(struct link *l, const struct link_word *w, struct wire_report *out, struct err *err)

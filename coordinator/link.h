@@ -71,12 +71,19 @@ struct link_ops {
 struct link *link_wrap(const struct link_ops *ops, void *arg, const char *peer);
 /* Of later calls, as a whole; connecting takes at most 5 s of it. 0: 30 s. */
 void link_set_timeout(struct link *l, long ms);
+/*
+ * Of later fetches, bytes per second; 0: no limit. Of an agent's files only: what a tap captures is
+ * here already.
+ */
+void link_set_fetch_rate(struct link *l, int64_t bytes_per_s);
 
 /* out is initialised whatever the result, and always released by the caller. */
 int link_info(struct link *l, struct wire_info *out, struct err *err);
 int link_clock(struct link *l, int probes, struct link_clock *out, struct err *err);
 int link_arm(struct link *l, const struct wire_arm *a, struct wire_report *out, struct err *err);
 int link_report(struct link *l, const char *id, struct wire_report *out, struct err *err);
+/* The same, without files as long as the capture runs: for who asks every second. */
+int link_counters(struct link *l, const char *id, struct wire_report *out, struct err *err);
 
 /* What an agent is told about a running capture. */
 struct link_word {
@@ -93,16 +100,17 @@ int link_list(struct link *l, struct wire_report **out, size_t *n, struct err *e
 
 /*
  * Fetches one file to dirfd/name, which must not exist: resumed after errors of the transport
- * (up to `tries` in a row that bring nothing), whole and with the right digest, or an error
+ * (up to `tries` in a row that bring nothing), whole and with the right checksum, or an error
  * and no file. progress is called as bytes arrive.
- * -EBADMSG: the digest does not match after a second whole fetch. *local is set when it was
+ * -EBADMSG: the checksum does not match after a second whole fetch. *local is set when it was
  * our own disk that failed (-ENOSPC and so on).
  */
 struct link_file {
 	const char *id, *spool_name, *name;
 	int dirfd;
 	int64_t bytes;
-	const char *sha256;
+	const char *xxh128;	/* as the report says */
+	char *sha256;		/* DIGEST_HEX bytes: computed from what came; may be NULL */
 	int tries;
 	volatile bool *cancel;
 	void (*progress)(void *arg, size_t n);

@@ -2,10 +2,10 @@
  *
  * link_fetch.c - one file, resumed and checked
  *
- * The bytes go to disk as they come and through the digest on the way, so that memory stays
- * flat and nothing is read twice. A transfer that breaks goes on where it ended, digest
- * included. A digest that does not match in the end says that some byte was wrong, not
- * which: then the whole file is fetched once more.
+ * The bytes go to disk as they come, and on the way through the checksum that the agent knows and
+ * the digest that the archive shows, so that memory stays flat and nothing is read twice. A
+ * transfer that breaks goes on where it ended, sums included. A checksum that does not match in
+ * the end says that some byte was wrong, not which: then the whole file is fetched once more.
  */
 #include "link_parts.h"
 
@@ -24,17 +24,16 @@ struct fetch {
 	char path[LINK_PATH_MAX];
 	int fd;
 	struct digest *digest;
+	struct checksum *sum;
 	int64_t at;			/* bytes written and digested */
 	int local;			/* -errno of our own disk, 0 */
 };
 
 static void fetch_release(struct fetch *s)
 {
-	char hex[DIGEST_HEX];
-
 	util_close(s->fd);
-	if (s->digest)
-		digest_end(s->digest, hex);
+	s->digest = digest_end(s->digest, NULL);
+	s->sum = checksum_end(s->sum, NULL);
 }
 
 static bool name_is_safe(const char *s)
@@ -58,6 +57,7 @@ static int take(void *arg, const void *p, size_t n)
 		return rc;
 	}
 	digest_add(s->digest, p, n);
+	checksum_add(s->sum, p, n);
 	s->at += (int64_t)n;
 	if (s->f->progress)
 		s->f->progress(s->f->arg, n);
@@ -134,20 +134,22 @@ static int transfer_all(struct fetch *s, struct err *err)
 /* 0, or -EBADMSG: the bytes are not those that were announced. */
 static int fetch_whole(struct fetch *s, struct err *err)
 {
-	char hex[DIGEST_HEX];
+	char hex[CHECKSUM_HEX];
 	int rc;
 
 	s->at = 0;
 	s->digest = digest_new();
+	s->sum = checksum_new();
 	if (ftruncate(s->fd, 0) < 0 || lseek(s->fd, 0, SEEK_SET) < 0) {
 		s->local = -errno;
 		return err_errno(err, "cannot begin '%s' anew", s->f->name);
 	}
 	rc = transfer_all(s, err);
-	s->digest = digest_end(s->digest, hex);
+	s->digest = digest_end(s->digest, s->f->sha256);
+	s->sum = checksum_end(s->sum, hex);
 	if (rc != 0)
 		return rc;
-	return strcmp(hex, s->f->sha256) ? -EBADMSG : 0;
+	return strcmp(hex, s->f->xxh128) ? -EBADMSG : 0;
 }
 
 static int fetch_open(struct fetch *s, struct err *err)
@@ -191,7 +193,7 @@ int link_fetch(struct link *l, const struct link_file *f, bool *local, struct er
 	if (rc == -EBADMSG && !cancelled(&s))
 		rc = fetch_whole(&s, err);
 	if (rc == -EBADMSG)
-		err_set(err, rc, "the digest of %s from %s does not match, twice", f->spool_name,
+		err_set(err, rc, "the checksum of %s from %s does not match, twice", f->spool_name,
 			l->peer);
 	if (rc != 0)
 		unlinkat(f->dirfd, f->name, 0);

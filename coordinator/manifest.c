@@ -56,7 +56,7 @@ static json_t *make_capture(const struct manifest_input *in)
 	for (size_t i = 0; i < r->n_selectors; i++)
 		json_array_append_new(selectors, jx_text(r->selectors[i]));
 
-	return json_pack("{s:s, s:o, s:o, s:I, s:s, s:{s:o, s:o, s:o}, s:b, s:n}",
+	return json_pack("{s:s, s:o, s:o, s:I, s:s, s:{s:o, s:o, s:o, s:o, s:o, s:o}, s:b, s:n}",
 			 "id", in->plan->id,
 			 "selectors", selectors,
 			 "filter", jx_text(r->filter),
@@ -66,6 +66,9 @@ static json_t *make_capture(const struct manifest_input *in)
 			 "duration_ms", limit(r->duration_ms),
 			 "max_bytes", limit(r->max_bytes),
 			 "max_packets", limit(r->max_packets),
+			 "rotate_bytes", limit(r->rotate_bytes),
+			 "rotate_ms", limit(r->rotate_ms),
+			 "keep_files", limit(r->keep_files),
 			 "follow", 0,
 			 "merged");
 }
@@ -185,6 +188,11 @@ void manifest_make(const struct manifest_input *in, struct manifest *out)
 			      "targets", w.targets,
 			      "missing", w.missing,
 			      "notes", make_notes(in->plan));
+}
+
+int64_t manifest_dropped(const struct manifest *m)
+{
+	return manifest_sum(m->dropped_kernel, m->dropped_agent);
 }
 
 void manifest_release(struct manifest *m)

@@ -42,13 +42,14 @@ struct manifest {
 	char *hosts;			/* the hosts file's text */
 	bool partial;			/* something missing, or an end that exit status 3 is for */
 	size_t n_targets, n_missing;
-	int64_t packets, bytes, dropped;
+	int64_t packets, bytes, dropped_kernel, dropped_agent;
 	int64_t stop_ns;		/* of the window: when the archive's files were made */
 };
 
 #define MANIFEST_INIT { 0 }
 
 void manifest_make(const struct manifest_input *in, struct manifest *out);
+int64_t manifest_dropped(const struct manifest *m);	/* by kernel and agent */
 void manifest_release(struct manifest *m);
 
 #endif

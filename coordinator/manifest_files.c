@@ -9,7 +9,11 @@
 
 #include "buf.h"
 
-/* A number is in the name only where it tells two segments of one suffix apart. */
+/*
+ * A number is in the name where it tells two segments of one suffix apart: those of a rotation,
+ * and what an agent recovered beside a later one. With rotation asked for each file has its own,
+ * a lone one too, so that no name depends on how many there are.
+ */
 static bool has_siblings(const struct wire_target *r, size_t file)
 {
 	const char *suffix = r->files[file].suffix;
@@ -24,7 +28,7 @@ static bool has_siblings(const struct wire_target *r, size_t file)
 }
 
 /* "name.pcapng" -> "name_2.pcapng"; a name that grew too long loses its first letters. */
-static char *numbered(const char *name, unsigned int n)
+static char *told_apart(const char *name, unsigned int n)
 {
 	const char *dot = strrchr(name, '.');
 	int stem = dot ? (int)(dot - name) : (int)strlen(name);
@@ -43,7 +47,7 @@ static char *unique(const json_t *names, char *name)
 	if (!json_object_get(names, first))
 		return take_ptr(&first);
 	for (unsigned int n = 2;; n++) {
-		other = numbered(first, n);
+		other = told_apart(first, n);
 		if (!json_object_get(names, other))
 			return other;
 		free(other);
@@ -55,11 +59,12 @@ static char *file_name(const struct manifest_work *w, const struct manifest_sour
 {
 	const struct wire_file *f = &from->report->files[file];
 	cleanup_free char *suffix = f->suffix ? names_clean(f->suffix, 32) : NULL;
+	bool numbered = request_rotates(w->in->request) || has_siblings(from->report, file);
 
 	return unique(w->names, names_file(&(struct names_file){
 		.host = from->node->plan->file_host, .target = from->target->key,
 		.stamp_ns = w->in->start_ns,
-		.segment = has_siblings(from->report, file) ? f->segment : -1, .suffix = suffix,
+		.segment = numbered ? f->segment : -1, .suffix = suffix,
 		.ext = w->in->request->format == WIRE_PCAP ? "pcap" : "pcapng",
 	}));
 }

@@ -144,18 +144,47 @@ static json_t *make_interfaces(const struct wire_target *r)
 	return list;
 }
 
+/* A file of a report, with its place there. */
+struct ordered {
+	const struct wire_file *f;
+	size_t i;
+};
+
+static int compare_files(const void *pa, const void *pb)
+{
+	const struct ordered *a = pa, *b = pb;
+	int d = strcmp(or_else(a->f->suffix, ""), or_else(b->f->suffix, ""));
+
+	if (d == 0)
+		d = (a->f->segment > b->f->segment) - (a->f->segment < b->f->segment);
+	return d ? d : (a->i > b->i) - (a->i < b->i);
+}
+
+/* Files end in any order; here they stand by suffix (none first) and number. Free it. */
+static struct ordered *order_files(const struct wire_target *r)
+{
+	struct ordered *list = xcalloc(r->n_files + 1, sizeof(*list));
+
+	for (size_t i = 0; i < r->n_files; i++)
+		list[i] = (struct ordered){ &r->files[i], i };
+	qsort(list, r->n_files, sizeof(*list), compare_files);
+	return list;
+}
+
 /* Fetched files become entries; *absent counts the others. */
 static json_t *make_files(struct manifest_work *w, const struct fleet_node *n,
 			  const struct target *t, const struct found *f, size_t *absent)
 {
 	const struct manifest_source from = { n, t, f->t };
+	cleanup_free struct ordered *files = order_files(f->t);
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < f->t->n_files; i++) {
-		const char *path = staged(n, f->base + i);
+	for (size_t k = 0; k < f->t->n_files; k++) {
+		const char *path = staged(n, f->base + files[k].i);
 
 		if (path)
-			json_array_append_new(list, manifest_add_file(w, &from, i, path));
+			json_array_append_new(list,
+					      manifest_add_file(w, &from, files[k].i, path));
 		else
 			(*absent)++;
 	}
@@ -274,8 +303,8 @@ static void add_entry(struct manifest_work *w, const struct fleet_node *n, const
 
 	w->out->partial = w->out->partial || end_is_partial(end);
 	w->out->packets = manifest_sum(w->out->packets, f->t->packets);
-	w->out->dropped = manifest_sum(w->out->dropped,
-				       manifest_sum(f->t->dropped_kernel, f->t->dropped_agent));
+	w->out->dropped_kernel = manifest_sum(w->out->dropped_kernel, f->t->dropped_kernel);
+	w->out->dropped_agent = manifest_sum(w->out->dropped_agent, f->t->dropped_agent);
 	add_absent_files(w, n, t, f);
 }
 

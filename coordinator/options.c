@@ -2,18 +2,15 @@
  *
  * options.c - the tables of commands and options, and what each option's value may be
  */
-#include "options.h"
+#include "options_parts.h"
 
 #include "bundle.h"
-#include "filter.h"
 #include "route.h"
 #include "ssh_host.h"
 #include "units.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
-#include <net/if.h>
 #include <string.h>
 
 static int set_host(struct request *r, const char *value, struct err *err)
@@ -96,95 +93,6 @@ static int set_verbose(struct request *r, const char *value, struct err *err)
 static int set_json(struct request *r, const char *value, struct err *err)
 {
 	r->json = true;
-	return 0;
-}
-
-static int set_filter(struct request *r, const char *value, struct err *err)
-{
-	if (strlen(value) > FILTER_MAX)
-		return err_set(err, -EINVAL,
-			       "--filter: the expression is longer than %d bytes ('%.40s...')",
-			       FILTER_MAX, value);
-	free(r->filter);
-	r->filter = value[strspn(value, " \t\n")] ? xstrdup(value) : NULL;
-	return 0;
-}
-
-static int set_interface(struct request *r, const char *value, struct err *err)
-{
-	if (!*value)
-		return err_set(err, -EINVAL, "--interface: a name is needed, as in eth0");
-	if (strlen(value) >= IFNAMSIZ)
-		return err_set(err, -EINVAL,
-			       "--interface '%.64s': longer than the %d characters of a name",
-			       value, IFNAMSIZ - 1);
-	for (const char *p = value; *p; p++)
-		if (*p == '/' || !isgraph((unsigned char)*p))
-			return err_set(err, -EINVAL,
-				       "--interface '%s': not the name of an interface", value);
-	r->interface = value;
-	return 0;
-}
-
-static int set_snaplen(struct request *r, const char *value, struct err *err)
-{
-	uint64_t n = 0;
-
-	if (units_parse_u64(value, 1, WIRE_SNAPLEN_MAX, &n) < 0)
-		return err_set(err, -EINVAL, "--snaplen '%s': not a number of bytes from 1 to %d",
-			       value, WIRE_SNAPLEN_MAX);
-	r->snaplen = (uint32_t)n;
-	return 0;
-}
-
-static int set_duration(struct request *r, const char *value, struct err *err)
-{
-	int64_t ms = 0;
-	int rc = units_parse_duration(value, &ms);
-
-	if (rc == -EINVAL)
-		return err_set(err, -EINVAL,
-			       "--duration '%s': not a time, as in 500ms, 30s, 5m or 1h", value);
-	if (rc == 0 && ms < 1)
-		return err_set(err, -EINVAL, "--duration '%s': shorter than 1ms", value);
-	if (rc < 0 || ms > WIRE_DEADLINE_MAX_MS)
-		return err_set(
-			err, -EINVAL,
-			"--duration '%s': longer than 24h, the longest that an agent captures",
-			value);
-	r->duration_ms = ms;
-	return 0;
-}
-
-static int set_max_bytes(struct request *r, const char *value, struct err *err)
-{
-	uint64_t n = 0;
-
-	if (units_parse_size(value, &n) < 0 || n > INT64_MAX)
-		return err_set(err, -EINVAL, "--max-bytes '%s': not a size, as in 64k, 100M or 2G",
-			       value);
-	if (n == 0)
-		return err_set(err, -EINVAL, "--max-bytes '%s': nothing fits in that", value);
-	r->max_bytes = (int64_t)n;
-	return 0;
-}
-
-static int set_max_packets(struct request *r, const char *value, struct err *err)
-{
-	uint64_t n = 0;
-
-	if (units_parse_u64(value, 1, INT64_MAX, &n) < 0)
-		return err_set(err, -EINVAL,
-			       "--max-packets '%s': not a number of packets from 1 on", value);
-	r->max_packets = (int64_t)n;
-	return 0;
-}
-
-static int set_format(struct request *r, const char *value, struct err *err)
-{
-	if (strcmp(value, "pcapng") && strcmp(value, "pcap"))
-		return err_set(err, -EINVAL, "--format '%s': neither pcapng nor pcap", value);
-	r->format = strcmp(value, "pcap") ? WIRE_PCAPNG : WIRE_PCAP;
 	return 0;
 }
 
@@ -317,23 +225,31 @@ const struct command_row options_commands[] = {
 const size_t options_n_commands = ARRAY_SIZE(options_commands);
 
 const struct option_row options_rows[] = {
-	{ "filter", 'f', "EXPR", OPT_CAPTURE, false, set_filter,
+	{ "filter", 'f', "EXPR", OPT_CAPTURE, false, options_set_filter,
 	  "only packets that match (pcap-filter), checked before any node is contacted" },
-	{ "interface", 'i', "NAME", OPT_CAPTURE, false, set_interface,
+	{ "interface", 'i', "NAME", OPT_CAPTURE, false, options_set_interface,
 	  "one interface of each task; default: all, loopback included" },
-	{ "snaplen", 's', "N", OPT_CAPTURE, false, set_snaplen,
+	{ "snaplen", 's', "N", OPT_CAPTURE, false, options_set_snaplen,
 	  "bytes kept of each packet; default: 262144" },
-	{ "duration", 'd', "TIME", OPT_CAPTURE, false, set_duration,
+	{ "duration", 'd', "TIME", OPT_CAPTURE, false, options_set_duration,
 	  "how long, as in 500ms, 30s, 5m or 1h; default: until ^C, at most 24h" },
-	{ "max-bytes", 0, "SIZE", OPT_CAPTURE, false, set_max_bytes,
-	  "size of each task's file, as in 64k, 100M or 2G (powers of 1024)" },
-	{ "max-packets", 0, "N", OPT_CAPTURE, false, set_max_packets, "packets of each task" },
-	{ "format", 0, "pcapng|pcap", OPT_CAPTURE, false, set_format,
+	{ "max-bytes", 0, "SIZE", OPT_CAPTURE, false, options_set_max_bytes,
+	  "size of each task's files, as in 64k, 100M or 2G (powers of 1024)" },
+	{ "max-packets", 0, "N", OPT_CAPTURE, false, options_set_max_packets, "packets of each task" },
+	{ "rotate-bytes", 0, "SIZE", OPT_CAPTURE, false, options_set_rotate_bytes,
+	  "begin a new file before one is larger; at least 64k" },
+	{ "rotate-time", 0, "TIME", OPT_CAPTURE, false, options_set_rotate_time,
+	  "begin a new file when one is older; at least 1s" },
+	{ "keep-files", 0, "N", OPT_CAPTURE, false, options_set_keep_files,
+	  "of each task only the last N files of a rotation, 2 to 4096" },
+	{ "format", 0, "pcapng|pcap", OPT_CAPTURE, false, options_set_format,
 	  "of the capture files; default: pcapng" },
 	{ "output", 'o', "FILE", OPT_CAPTURE | OPT_FETCH, false, set_output,
 	  "the archive: .tar, .tar.gz, .tar.zst, .zip, or DIR/ for plain files" },
 	{ "force", 0, NULL, OPT_CAPTURE | OPT_FETCH, false, set_force,
 	  "replace an output that exists" },
+	{ "fetch-rate", 0, "RATE", OPT_CAPTURE | OPT_FETCH, false, options_set_fetch_rate,
+	  "bytes per second that are fetched from each node, as in 10M; at least 64k" },
 	{ "dry-run", 0, NULL, OPT_CAPTURE, false, set_dry_run,
 	  "print who would capture what, and stop" },
 	{ "image", 0, "IMAGE", OPT_DEPLOY, false, set_image,

@@ -127,6 +127,8 @@ void plan_arm(const struct plan *p, const struct plan_node *n, const struct requ
 		.filter = xstrdup_null(r->filter_resolved ? r->filter_resolved : r->filter),
 		.interface = xstrdup_null(r->interface), .snaplen = r->snaplen, .format = r->format,
 		.max_bytes = r->max_bytes, .max_packets = r->max_packets,
+		.rotate_bytes = r->rotate_bytes, .rotate_ms = r->rotate_ms,
+		.keep_files = r->keep_files,
 		.targets = xcalloc(n->n_targets, sizeof(*out->targets)), .n_targets = n->n_targets,
 		.hosts = xcalloc(p->n_hosts, sizeof(*out->hosts)), .n_hosts = p->n_hosts,
 	};
@@ -235,6 +237,9 @@ static void restore_request(const struct wire_arm *a, const json_t *context, str
 	r->duration_ms = duration > 0 ? duration : 0;
 	r->max_bytes = a->max_bytes;
 	r->max_packets = a->max_packets;
+	r->rotate_bytes = a->rotate_bytes;
+	r->rotate_ms = a->rotate_ms;
+	r->keep_files = a->keep_files;
 }
 
 static void restore_missing(struct plan *p, const json_t *context)

@@ -43,8 +43,19 @@ static int columns(void)
 	return size.ws_col - 1 < LINE_MAX_COLUMNS ? size.ws_col - 1 : LINE_MAX_COLUMNS;
 }
 
+char *progress_why_dropped(int64_t by_kernel, int64_t by_agent)
+{
+	if (by_agent <= 0)
+		return xstrdup("");
+	if (by_kernel <= 0)
+		return xstrdup(" (because the disk is too slow)");
+	return xasprintf(" (%lld by the kernel, %lld because the disk is too slow)",
+			 (long long)by_kernel, (long long)by_agent);
+}
+
 static void show(struct progress *p, const struct fleet_counts *c)
 {
+	cleanup_free char *why = progress_why_dropped(c->dropped_kernel, c->dropped_agent);
 	char text[LINE_MAX_COLUMNS + 1], line[LINE_MAX_COLUMNS + sizeof(ERASE)], bytes[32], of[32];
 
 	units_format_size((uint64_t)c->bytes, bytes);
@@ -57,9 +68,9 @@ static void show(struct progress *p, const struct fleet_counts *c)
 		snprintf(text, sizeof(text), "packing: %lld packets, %s", (long long)c->packets,
 			 bytes);
 	} else {
-		snprintf(text, sizeof(text), "%s: %zu tasks, %lld packets, %s, %lld dropped",
+		snprintf(text, sizeof(text), "%s: %zu tasks, %lld packets, %s, %lld dropped%s",
 			 p->doing, c->targets_armed - c->targets_ended, (long long)c->packets,
-			 bytes, (long long)c->dropped);
+			 bytes, (long long)c->dropped, why);
 	}
 	snprintf(line, sizeof(line), ERASE "%.*s", columns(), text);
 	put(line);
@@ -131,13 +142,18 @@ static void show_event(struct progress *p, const struct fleet_event *e)
 	progress_event(p, event);
 }
 
-static json_t *counts_event(const struct progress *p, const struct fleet_counts *c)
+json_t *progress_counts(const struct progress *p, const struct fleet_counts *c)
 {
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "event", "progress", "doing",
-			 p->doing, "targets", (json_int_t)(c->targets_armed - c->targets_ended),
-			 "packets", (json_int_t)c->packets, "bytes", (json_int_t)c->bytes,
-			 "dropped", (json_int_t)c->dropped, "fetched_bytes",
-			 (json_int_t)c->fetched_bytes);
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "event", "progress",
+			 "doing", p->doing,
+			 "targets", (json_int_t)(c->targets_armed - c->targets_ended),
+			 "packets", (json_int_t)c->packets,
+			 "bytes", (json_int_t)c->bytes,
+			 "dropped", (json_int_t)c->dropped,
+			 "dropped_kernel", (json_int_t)c->dropped_kernel,
+			 "dropped_agent", (json_int_t)c->dropped_agent,
+			 "fetched_bytes", (json_int_t)c->fetched_bytes);
 }
 
 void progress_tick(void *progress)
@@ -157,5 +173,5 @@ void progress_tick(void *progress)
 	fleet_counts(p->fleet, &c);
 	if (p->terminal)
 		show(p, &c);
-	progress_event(p, counts_event(p, &c));
+	progress_event(p, progress_counts(p, &c));
 }

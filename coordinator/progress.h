@@ -26,6 +26,13 @@ void progress_init(struct progress *p, const struct request *r);
 void progress_tick(void *progress);
 /* A line of talk, with the live line out of its way. */
 void progress_say(struct progress *p, enum log_level level, const char *fmt, ...) PRINTF(3, 4);
+/*
+ * Behind a number of dropped packets: why, where that is more than the kernel's full ring.
+ * " (9 by the kernel, 3 because the disk is too slow)"; "" when the agent dropped none. Free it.
+ */
+char *progress_why_dropped(int64_t by_kernel, int64_t by_agent);
+/* The event "progress". New reference. */
+json_t *progress_counts(const struct progress *p, const struct fleet_counts *c);
 /* One object to stdout when --json was asked for; event is consumed. */
 void progress_event(struct progress *p, json_t *event);
 /* The live line goes, and does not come back until `doing` is set again. */

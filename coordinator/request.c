@@ -153,6 +153,20 @@ bool request_containers_only(const struct request *r)
 	return r->n_selectors > 0;
 }
 
+bool request_rotates(const struct request *r)
+{
+	return r->rotate_bytes || r->rotate_ms;
+}
+
+/* What no option can judge alone, since they come in any order. */
+static int check_together(const struct request *r, struct err *err)
+{
+	if (r->keep_files && !request_rotates(r))
+		return err_set(err, -EINVAL, "--keep-files: there is but one file without "
+			       "--rotate-bytes or --rotate-time");
+	return 0;
+}
+
 /* A container by name or id; the operand stays as it is. */
 static int check_container(const struct request *r, const char *operand, struct err *err)
 {
@@ -235,6 +249,8 @@ int request_parse(int argc, char **argv, struct request *out, struct err *err)
 
 	grammar_init(&g, command);
 	rc = parse_options(&g, argc, argv, out, err);
+	if (rc == 0)
+		rc = check_together(out, err);
 	if (rc != 0)
 		return rc;
 	return check_operands(command, argc - optind, argv + optind, out, err);

@@ -47,9 +47,11 @@ struct request {
 	const char *interface;
 	uint32_t snaplen;
 	int64_t duration_ms, max_bytes, max_packets;	/* 0: none */
+	int64_t rotate_bytes, rotate_ms, keep_files;	/* 0: none; the last needs one of the others */
 	enum wire_format format;
 	const char *output;		/* -o, NULL: named by the first selector and the id */
 	bool force, dry_run;
+	int64_t fetch_rate;		/* bytes per second of each node; 0: no limit */
 
 	/* deploy, undeploy, doctor */
 	const char *image;
@@ -72,6 +74,8 @@ void request_release(struct request *r);
 const char *request_container(const char *selector);
 /* At least one selector, and no service among them. */
 bool request_containers_only(const struct request *r);
+/* Capture files follow each other, and are numbered. */
+bool request_rotates(const struct request *r);
 /* The help of one command, or with NULL of the program, from the same tables. */
 void request_help(FILE *to, const char *command);
 

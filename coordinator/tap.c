@@ -309,7 +309,16 @@ static const struct wire_file *find_file(const struct tap *t, const char *name)
 	return NULL;
 }
 
-/* They lie on our own disk, digested as they were written: a file moves. */
+static int digest(const struct tap *t, const char *name, char *hex, struct err *err)
+{
+	cleanup_close int fd = openat(t->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int r = fd < 0 ? -errno : digest_fd(fd, hex);
+
+	errno = -r;
+	return r ? err_errno(err, "cannot read %s beside the archive", name) : 0;
+}
+
+/* They lie on our own disk: a file moves. */
 static int op_fetch(void *arg, const struct link_file *f, bool *local, struct err *err)
 {
 	struct tap *t = arg;
@@ -321,6 +330,10 @@ static int op_fetch(void *arg, const struct link_file *f, bool *local, struct er
 	if (!find_file(t, f->spool_name)) {
 		err_set(err, -ENOENT, "%s has no file %s", t->at.peer, f->spool_name);
 		return LINK_E_NOT_FOUND;
+	}
+	if (f->sha256 && digest(t, f->spool_name, f->sha256, err)) {
+		*local = true;
+		return err ? err->code : -EIO;
 	}
 	if (linkat(t->dirfd, f->spool_name, f->dirfd, f->name, 0)) {
 		*local = true;

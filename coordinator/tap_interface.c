@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tap_file.h"
 #include "tap_stream.h"
 #include "tap_talk.h"
 
@@ -23,11 +22,20 @@
 static int declare(struct tap_run *r, const struct tap_interface *i, uint16_t link_type,
 		   struct err *err)
 {
-	size_t n = tap_file_interfaces(r->file);
+	size_t n = fileset_interfaces(r->file);
+	char *addresses[TAP_ADDRESSES_MAX], text[32];
+	const struct fileset_interface one = {
+		.name = i->name, .link_type = link_type,
+		.link_text = tap_link_text(link_type, text), .mac = i->has_mac ? i->mac : NULL,
+		.addresses = addresses, .n_addresses = i->n_addresses,
+		.loopback = !strcmp(i->name, "lo"),
+	};
 
+	for (size_t k = 0; k < i->n_addresses; k++)
+		addresses[k] = (char *)i->addresses[k];
 	r->indices = xrealloc(r->indices, n + 1, sizeof(*r->indices));
 	r->indices[n] = i->index;
-	return tap_file_declare(r->file, link_type, i, err);
+	return fileset_declare(r->file, &one, err);
 }
 
 static int declare_name(struct tap_run *r, const char *name, uint16_t link_type, struct err *err)
@@ -50,7 +58,7 @@ static int declare_all(struct tap_run *r, uint16_t link_type, struct err *err)
 	for (size_t i = 0; !rc && i < h->n_interfaces; i++)
 		if (h->interfaces[i].up)
 			rc = declare(r, &h->interfaces[i], link_type, err);
-	if (!rc && !tap_file_interfaces(r->file))
+	if (!rc && !fileset_interfaces(r->file))
 		rc = declare_name(r, "any", link_type, err);
 	return rc;
 }
@@ -109,7 +117,7 @@ static int declare_late(struct tap_run *r, int64_t index, struct err *err)
 
 int tap_run_interface(struct tap_run *r, int64_t index, uint32_t *out, struct err *err)
 {
-	size_t n = tap_file_interfaces(r->file);
+	size_t n = fileset_interfaces(r->file);
 	int rc;
 
 	*out = 0;
@@ -143,7 +151,7 @@ void tap_run_show_interfaces(struct tap_run *r)
 {
 	const struct tap_talk *h = r->feed.heard;
 	struct wire_target *s = r->t->seen;
-	size_t n = tap_file_interfaces(r->file);
+	size_t n = fileset_interfaces(r->file);
 	char text[32];
 
 	pthread_mutex_lock(&r->t->tap->lock);
@@ -153,10 +161,10 @@ void tap_run_show_interfaces(struct tap_run *r)
 
 		s->interfaces[s->n_interfaces++] = (struct wire_interface){
 			.name = known ? xstrdup(known->name)
-				      : xstrdup(tap_file_interface_name(r->file, i)),
+				      : xstrdup(fileset_interface_name(r->file, i)),
 			.index = r->indices[i], .mtu = known ? known->mtu : 0,
 			.mac = known ? mac_text(known) : NULL,
-			.link_type = xstrdup(tap_link_text(tap_file_link_type(r->file, i), text)),
+			.link_type = xstrdup(tap_link_text(fileset_link_type(r->file, i), text)),
 		};
 	}
 	pthread_mutex_unlock(&r->t->tap->lock);

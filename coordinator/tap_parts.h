@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "fileset.h"
 #include "tap.h"
 
 #define TAP_STARTS_MAX 8	/* targets of one node that are being started at a time */
@@ -64,7 +65,7 @@ struct tap_run {
 	struct tap_interface *interfaces;	/* the source's */
 	size_t n_interfaces;
 	struct tap_stream *stream;
-	struct tap_file *file;
+	struct fileset *file;
 	struct pcapng_stats *stats;		/* pcapng: per interface, as far as told */
 	size_t n_stats;
 	int64_t *indices;			/* per declared interface, the kernel's number */
@@ -74,7 +75,6 @@ struct tap_run {
 	enum wire_end end;
 	int64_t stop_ns, told_ns, beat_ns;	/* told_ns, beat_ns: monotonic */
 	struct err err;
-	char *comment;
 };
 /* Up to the stream's header and the first file. */
 int tap_run_open(struct tap_run *r, struct err *err);
@@ -91,6 +91,10 @@ int tap_run_declare_told(struct tap_run *r, const struct tap_event *e, struct er
 /* The declared number of the kernel's; one not seen before is asked for. */
 int tap_run_interface(struct tap_run *r, int64_t index, uint32_t *out, struct err *err);
 void tap_run_show_interfaces(struct tap_run *r);
+
+/* tap_files.c: what its fileset tells of rotated files; adds or removes the target's entry. */
+void tap_run_make_files(struct tap_run *r, bool classic);
+void tap_run_add_file(void *arg, struct wire_file *f);
 
 /* One read of talk into heard, waiting so long. 1: the end. */
 int tap_read_talk(struct tap_feed *f, int timeout_ms);

@@ -15,7 +15,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "tap_file.h"
 #include "tap_stream.h"
 #include "tap_talk.h"
 
@@ -77,31 +76,16 @@ int tap_await_listening(struct tap_feed *f, int timeout_ms, volatile bool *cance
 
 /* ---- opening ---- */
 
-static void make_file(struct tap_run *r, bool classic)
-{
-	const struct tap *tap = r->t->tap;
-	const char *version = r->feed.heard->version ? r->feed.heard->version : tap->at.version;
-	struct tap_file_plan p = {
-		.dirfd = tap->dirfd, .target = r->t->number, .arm = &tap->arm,
-		.wanted = r->t->wanted, .node_name = tap->at.node_name, .one_count = classic,
-	};
-
-	r->comment = version ? xasprintf("captured by %s", version) : NULL;
-	p.comment = r->comment;
-	r->classic = classic;
-	r->file = tap_file_new(&p);
-}
-
 static int take_header(struct tap_run *r, const struct tap_event *e, struct err *err)
 {
 	int rc;
 
-	make_file(r, e->kind == TAP_HEADER);
+	tap_run_make_files(r, e->kind == TAP_HEADER);
 	if (e->kind == TAP_HEADER)
 		rc = tap_run_declare(r, e->link_type, err);
 	else
 		rc = tap_run_declare_told(r, e, err);
-	return rc ? rc : tap_file_begin(r->file, err);
+	return rc ? rc : fileset_begin(r->file, err);
 }
 
 int tap_run_open(struct tap_run *r, struct err *err)
@@ -163,9 +147,9 @@ static void end_by_file(struct tap_run *r, int rc)
 {
 	enum wire_end why = WIRE_END_ERROR;
 
-	if (rc == TAP_FILE_E_PACKETS)
+	if (rc == FILESET_E_PACKETS)
 		why = WIRE_END_PACKETS;
-	else if (rc == TAP_FILE_E_BYTES)
+	else if (rc == FILESET_E_BYTES)
 		why = WIRE_END_BYTES;
 	else if (rc == -ENOSPC || rc == -EDQUOT)
 		why = WIRE_END_DISK_FLOOR;
@@ -228,7 +212,7 @@ static int take_packet(struct tap_run *r, struct tap_event *e)
 		if (rc)
 			return rc;
 	}
-	return tap_file_add(r->file, &e->packet, &r->err);
+	return fileset_add(r->file, &e->packet, &r->err);
 }
 
 static int take_event(struct tap_run *r, struct tap_event *e)
@@ -267,7 +251,7 @@ static void take_packets(struct tap_run *r)
 	}
 	if (r->full)
 		return;
-	rc = tap_file_flush_aged(r->file, FLUSH_MS, &r->err);
+	rc = fileset_tick(r->file, clock_mono_ns(), FLUSH_MS, &r->err);
 	if (rc)
 		end_by_file(r, rc);
 }
@@ -278,9 +262,9 @@ static void publish(struct tap_run *r)
 	struct wire_target *s = r->t->seen;
 
 	pthread_mutex_lock(&r->t->tap->lock);
-	s->packets = tap_file_packets(r->file);
-	s->bytes = tap_file_bytes(r->file);
-	s->truncated = tap_file_truncated(r->file);
+	s->packets = fileset_packets(r->file);
+	s->bytes = fileset_bytes(r->file);
+	s->truncated = fileset_truncated(r->file);
 	s->received = s->packets;
 	pthread_mutex_unlock(&r->t->tap->lock);
 }
@@ -372,11 +356,10 @@ void tap_run_pump(struct tap_run *r)
 void tap_run_release(struct tap_run *r)
 {
 	tap_stream_free(r->stream);
-	tap_file_free(r->file);
+	fileset_free(r->file);
 	free(r->stats);
 	free(r->indices);
 	free(r->interfaces);
-	free(r->comment);
 	util_close(r->feed.packets);
 	util_close(r->feed.talk);
 	util_close(r->feed.stdin_fd);

@@ -9,7 +9,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "tap_file.h"
 #include "tap_stream.h"
 #include "tap_talk.h"
 
@@ -94,7 +93,7 @@ static void note_route(struct tap_run *r)
 
 	if (r->t->tap->at.source->note)
 		tap_note(r->t, r->t->tap->at.source->note);
-	if (tap_file_loses_interfaces(r->file))
+	if (fileset_loses_interfaces(r->file))
 		tap_note(r->t, "a pcap file does not tell interfaces apart");
 	for (size_t i = 0; i < h->n_notes; i++)
 		tap_note(r->t, h->notes[i]);
@@ -119,7 +118,7 @@ static void show_start(struct tap_run *r)
 	if (!tap->skew_ns)
 		tap->skew_ns = r->feed.heard->skew_ns;
 	r->t->seen->started_ns = clock_wall_ns() + r->feed.heard->skew_ns;
-	r->t->seen->bytes = tap_file_bytes(r->file);
+	r->t->seen->bytes = fileset_bytes(r->file);
 	pthread_mutex_unlock(&tap->lock);
 }
 
@@ -169,24 +168,24 @@ static void finish(struct tap_run *r)
 {
 	struct wire_target *s = r->t->seen;
 	struct pcapng_stats all;
-	struct tap_file_end w = { .start_ns = s->started_ns, .end_ns = r->stop_ns };
-	int64_t packets = tap_file_packets(r->file);
+	struct fileset_end w = { .start_ns = s->started_ns, .end_ns = r->stop_ns };
+	int64_t packets = fileset_packets(r->file);
 	int rc;
 
 	count(r, &all);
-	w.stats = r->classic ? &all : r->stats;
-	w.n_stats = r->classic ? 1 : r->n_stats;
-	rc = tap_file_finish(r->file, &w, &r->err);
+	fileset_set_dropped(r->file, all.dropped);
+	rc = fileset_finish(r->file, &w, &r->err);
+	for (size_t i = 0; i < w.n_files; i++)
+		tap_run_add_file(r, &w.files[i]);
+	free(w.files);
 	note_end(r, &all);
 
 	pthread_mutex_lock(&r->t->tap->lock);
-	s->files = w.files;
-	s->n_files = w.n_files;
 	s->bytes = 0;
-	for (size_t i = 0; i < w.n_files; i++)
-		s->bytes += w.files[i].bytes;
+	for (size_t i = 0; i < s->n_files; i++)
+		s->bytes += s->files[i].bytes;
 	s->packets = packets;
-	s->truncated = tap_file_truncated(r->file);
+	s->truncated = fileset_truncated(r->file);
 	s->received = all.received < packets ? packets : all.received;
 	s->dropped_kernel = all.dropped < 0 ? 0 : all.dropped;
 	s->end = rc ? WIRE_END_ERROR : r->end;

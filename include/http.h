@@ -79,6 +79,12 @@ int http_call(struct http *h, const char *method, const char *path, const char *
 /* For this and later calls; 0: as the endpoint said. */
 void http_set_timeout(struct http *h, long ms);
 
+/*
+ * Of later fetches, not of calls: bytes per second, 0: as fast as they come. We read no faster, the
+ * kernel's buffers fill, and the peer waits.
+ */
+void http_set_fetch_rate(struct http *h, int64_t bytes_per_s);
+
 /* Takes n bytes; 0, or -errno which ends the transfer and is http_fetch's result. */
 typedef int http_sink(void *arg, const void *p, size_t n);
 
@@ -86,7 +92,7 @@ typedef int http_sink(void *arg, const void *p, size_t n);
  * GET path from byte `from` on (a Range header when from > 0) into sink; memory stays flat.
  * Bytes of a status other than 200/206 are not given to the sink but stand in reply->body
  * (cut at 64 KiB). There is no limit to the whole time; -ETIMEDOUT when under 1 byte/s arrives
- * for stall_timeout_ms. cancel may be NULL; when it becomes true the transfer ends with -ECANCELED
+ * for stall_timeout_ms, in which waiting for a rate does not count. cancel may be NULL; when it becomes true the transfer ends with -ECANCELED
  * within a second or so.
  */
 int http_fetch(struct http *h, const char *path, uint64_t from, http_sink *sink, void *arg,

@@ -15,12 +15,14 @@
 #ifndef SEGMENT_H
 #define SEGMENT_H
 
+#include "disk.h"
 #include "pcapng.h"
 #include "wire.h"
 
-#define SEGMENT_BUFFER (384 << 10)	/* holds any packet: snaplen 262144 and its block */
+#define SEGMENT_ROOM_STEP (384 << 10)	/* room is taken so; more than any packet's block */
 
-#define SEGMENT_E_FULL 1		/* the packet does not fit into `room` */
+#define SEGMENT_E_FULL 1		/* not taken: it does not fit into max_size */
+#define SEGMENT_E_BUSY 2		/* not taken: the disk is behind (disk_on_free) */
 
 /* Who decides on each byte before it is written; take: -EDQUOT, -ENOSPC or -errno with err. */
 struct segment_room {
@@ -31,6 +33,7 @@ struct segment_room {
 
 struct segment_plan {
 	struct segment_room room;	/* zeros: nobody */
+	struct disk *disk;		/* NULL: written by the caller's thread */
 	int dirfd;			/* of the capture; borrowed for the segment's life */
 	const char *name;		/* its extension is the format */
 	struct pcapng_section section;
@@ -39,7 +42,7 @@ struct segment_plan {
 	const struct pcapng_name *names;
 	size_t n_names;
 	const char *stats_comment;	/* on the first interface's statistics; may be NULL */
-	bool one_count;			/* only the first interface's statistics have counts */
+	bool counts_drops;		/* they are known when it ends */
 };
 
 struct segment;
@@ -49,29 +52,45 @@ int segment_open(struct segment **out, const struct segment_plan *p, struct err 
 void segment_free(struct segment *s);
 /* Frees it and removes the hidden file. */
 void segment_discard(struct segment *s);
-/* The size that the file will have if it is committed now: exact. */
-uint64_t segment_size(const struct segment *s);
 /*
- * Takes the packet if segment_size() then is at most max_size (0: no limit). 0,
- * SEGMENT_E_FULL; -EDQUOT, -ENOSPC (the floor) or -errno of writing: the packet was not taken.
+ * The size that the file will have if it is committed now: exact (32 bytes more where
+ * drops were to be counted, and are not known).
+ */
+uint64_t segment_size(const struct segment *s);
+int64_t segment_packets(const struct segment *s);
+/*
+ * Takes the packet if segment_size() then is at most max_size (0: no limit). 0, SEGMENT_E_*;
+ * -EDQUOT, -ENOSPC (the floor) or -errno of a write that failed: the packet was not taken.
+ * No system call but once in SEGMENT_ROOM_STEP.
  */
 int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_size,
 		struct err *err);
 /*
- * One more interface, of the same link type, behind the others; within max_size as segment_add. A
- * classic file has none to add.
+ * One more interface, of the same link type, behind the others; within max_size as segment_add, but
+ * never busy. A classic file has none to add.
  */
 int segment_add_interface(struct segment *s, const struct pcapng_interface *i, uint64_t max_size,
 			  struct err *err);
 bool segment_is_flushed(const struct segment *s);
-/* Writes out what is older than age_ms: little is lost when the agent dies. */
-int segment_flush_aged(struct segment *s, int age_ms, struct err *err);
 /*
- * stats: one per interface, in order; its counts, < 0: not known. Writes the file's facts (name,
- * bytes, packets, times, digest) into out; suffix and segment number are the caller's.
+ * From time to time: hands over what may be older than age_ms (0: all), so that little is lost when
+ * we die. now_ns: monotonic. 0, or -errno of a write that failed.
  */
-int segment_commit(struct segment *s, const struct pcapng_stats *stats, struct wire_file *out,
+int segment_tick(struct segment *s, int64_t now_ns, int age_ms, struct err *err);
+
+struct segment_end {
+	int64_t start_ns, end_ns;
+	int64_t dropped;	/* while it was written, of all interfaces; < 0: not known */
+};
+/*
+ * Statistics per interface: the packets taken; drops stand on the first, since a socket has one
+ * count. Writes the file's facts (name, bytes, packets, times, checksum) into out; suffix and
+ * segment number are the caller's. Blocks until it is on the disk.
+ */
+int segment_commit(struct segment *s, const struct segment_end *end, struct wire_file *out,
 		   struct err *err);
+/* After a commit that failed: what is whole gets its name, as segment_salvage. Frees s. */
+int segment_rescue(struct segment *s, struct wire_file *out, struct err *err);
 
 /* The facts of a whole file that was renamed before anybody noted them. */
 int segment_inspect(int dirfd, const char *name, struct wire_file *out, struct err *err);

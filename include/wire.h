@@ -13,6 +13,7 @@
 #ifndef WIRE_H
 #define WIRE_H
 
+#include "checksum.h"
 #include "digest.h"
 #include "err.h"
 #include "filter.h"
@@ -80,6 +81,8 @@ struct wire_arm {
 	uint32_t snaplen;
 	enum wire_format format;
 	int64_t max_bytes, max_packets;		/* per target, 0: none */
+	/* rotation, per file name without its number; 0: none. keep_files: a ring of the last ones */
+	int64_t rotate_bytes, rotate_ms, keep_files;
 	struct wire_wanted *targets;
 	size_t n_targets;
 	struct wire_host *hosts;		/* for the name-resolution block */
@@ -97,7 +100,8 @@ struct wire_interface {
 struct wire_file {
 	char *name;			/* in the spool: ^[A-Za-z0-9_-][A-Za-z0-9._-]{0,126}$ */
 	int64_t bytes, packets, first_ns, last_ns;
-	char sha256[DIGEST_HEX];
+	char xxh128[CHECKSUM_HEX];	/* of the bytes: what is fetched is compared with it */
+	char sha256[DIGEST_HEX];	/* not on the wire: the coordinator's, once fetched */
 	int segment;			/* counted from 0 per target and suffix */
 	char *suffix;			/* "raw" for another link type's, NULL for the first */
 	bool recovered;			/* cut after its last whole block by a later agent */

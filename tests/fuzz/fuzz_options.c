@@ -37,6 +37,7 @@ static void check(const struct options *o)
 	expect(!(o->listen || o->listen_swarm) || o->port);
 	expect(o->mode != OPTIONS_DROP_VOLUME || o->volume);
 	expect(o->snaplen && o->snaplen <= 262144 && o->beat_s > 0);
+	expect(o->ring_bytes >= OPTIONS_RING_BYTES_MIN && o->ring_bytes <= OPTIONS_RING_BYTES_MAX);
 	expect(o->quota >= -1 && o->floor >= -1 && o->keep_ms >= 0);
 }
 

@@ -18,6 +18,13 @@ static void check(const struct request *r)
 		abort();
 	if (r->duration_ms < 0 || r->duration_ms > WIRE_DEADLINE_MAX_MS || r->max_bytes < 0 || r->max_packets < 0)
 		abort();
+	if (r->rotate_bytes < 0 || r->rotate_bytes > WIRE_COUNT_MAX || r->rotate_ms < 0 ||
+	    r->rotate_ms > WIRE_DEADLINE_MAX_MS || r->keep_files < 0 || r->keep_files > WIRE_FILES_MAX)
+		abort();
+	if (r->fetch_rate < 0 || r->fetch_rate > WIRE_COUNT_MAX)
+		abort();
+	if (r->keep_files && !request_rotates(r))
+		abort();
 	for (size_t i = 0; i < r->n_selectors; i++)
 		if (!*r->selectors[i])
 			abort();

@@ -38,6 +38,7 @@ static void test_defaults(void **state)
 	assert_null(o.node_id);
 	assert_int_equal(o.quota, -1);
 	assert_int_equal(o.keep_ms, 24 * 3600 * 1000);
+	assert_int_equal(o.ring_bytes, 256 << 20);
 	options_release(&o);
 	setenv("SWARMCAP_NODE_ID", "n1", 1);
 	assert_int_equal(parse(&o, &err, "agent --node-id n2"), 0);
@@ -56,12 +57,14 @@ static void test_values(void **state)
 
 	assert_int_equal(
 		parse(&o, &err,
-		      "agent --listen 10.99.0.11:9473 --quota 64M --floor 1k --keep 2h -v"),
+		      "agent --listen 10.99.0.11:9473 --quota 64M --floor 1k --keep 2h -v "
+		      "--ring-bytes 1M"),
 		0);
 	assert_string_equal(o.listen, "10.99.0.11");
 	assert_int_equal(o.port, 9473);
 	assert_int_equal(o.quota, 64 << 20);
 	assert_int_equal(o.floor, 1024);
+	assert_int_equal(o.ring_bytes, 1 << 20);
 	assert_int_equal(o.keep_ms, 2 * 3600 * 1000);
 	assert_true(o.verbose);
 	options_release(&o);
@@ -127,6 +130,11 @@ static void test_refused(void **state)
 		"agent --nonsense",
 		"agent --quota many",
 		"agent --keep 5",
+		"agent --ring-bytes",
+		"agent --ring-bytes 0",
+		"agent --ring-bytes 1023k",
+		"agent --ring-bytes 1025G",
+		"agent --ring-bytes plenty",
 		"agent health now",
 		"agent drop-volume",
 		"agent drop-volume a b",

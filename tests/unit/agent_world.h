@@ -41,6 +41,7 @@ struct world {
 	struct node node;
 	struct spool *spool;
 	struct metrics metrics;
+	struct works works;
 	struct captures *captures;
 	struct capture_env env;
 };
@@ -70,8 +71,9 @@ static inline void world_open(struct world *w, const struct spool_limits *limits
 	struct err err = ERR_INIT;
 
 	assert_int_equal(spool_open(&w->spool, w->spool_dir, limits, &err), 0);
-	w->env =
-		(struct capture_env){ .node = &w->node, .spool = w->spool, .metrics = &w->metrics };
+	assert_int_equal(works_start(&w->works, WORKS_RING_BYTES, &err), 0);
+	w->env = (struct capture_env){ .node = &w->node, .spool = w->spool,
+				       .metrics = &w->metrics, .works = &w->works };
 	w->captures = captures_new(&w->env, CAPTURES_KEEP_MS);
 	spool_on_full(w->spool, captures_make_room, w->captures);
 }
@@ -98,6 +100,7 @@ static inline void world_close(struct world *w)
 		captures_stop_all(w->captures, WIRE_END_AGENT_LOST, NULL);
 	captures_free(w->captures);
 	w->captures = NULL;
+	works_stop(&w->works);
 	spool_close(w->spool);
 	w->spool = NULL;
 }

@@ -134,6 +134,32 @@ static void test_max_bytes(void **state)
 	}
 }
 
+static size_t count_files(struct capture *c, enum capture_view view)
+{
+	cleanup_json json_t *j = capture_report(c, view);
+
+	return jx_len(json_array_get(jx_get(j, "targets"), 0), "files");
+}
+
+/* Who asks every second is not sent thousands of files' names, until they are what there is. */
+static void test_files_in_reports(void **state)
+{
+	struct wire_arm a = world_arm(WORLD_ID, 1);
+	struct capture *c;
+
+	WORLD_SKIP(root);
+	a.rotate_bytes = 1500;
+	c = world_start(&w, &a);
+	world_send(40);
+	for (int i = 0; i < 400 && !count_files(c, CAPTURE_VIEW_FULL); i++)
+		clock_sleep_ms(10);
+	assert_true(count_files(c, CAPTURE_VIEW_FULL) > 0);
+	assert_int_equal(count_files(c, CAPTURE_VIEW_COUNTERS), 0);
+	stop(c, WIRE_END_STOPPED);
+	assert_true(count_files(c, CAPTURE_VIEW_COUNTERS) > 1);
+	drop(c);
+}
+
 static void test_lease_and_token(void **state)
 {
 	struct wire_arm a = world_arm(WORLD_ID, 1);
@@ -320,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_as_tcpdump),
 		cmocka_unit_test(test_max_packets),
 		cmocka_unit_test(test_max_bytes),
+		cmocka_unit_test(test_files_in_reports),
 		cmocka_unit_test(test_lease_and_token),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_retry_and_other),

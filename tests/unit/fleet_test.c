@@ -35,6 +35,7 @@ struct stage {
 	struct plan plan;
 	struct request request;
 	struct cluster cluster;
+	int64_t fetch_rate;
 	char dir[32];
 	int dirfd;
 };
@@ -45,22 +46,23 @@ static char *report_of(struct agent *a, bool with_token)
 				  .bytes = strlen(BYTES),
 				  .packets = 3 };
 	struct wire_target target = { .key = (char *)"web.1", .state = WIRE_ARMED, .packets = 3,
-				      .bytes = strlen(BYTES) };
+				      .bytes = strlen(BYTES), .dropped_kernel = 3,
+				      .dropped_agent = 1 };
 	struct wire_report r = { .node_id = (char *)(a->says_id ? a->says_id : a->id),
 				 .node_name = (char *)"node", .version = (char *)"0.1.0",
 				 .running = a->running, .attached = true, .armed_ns = 1000,
 				 .targets = &target, .n_targets = 1 };
-	struct digest *d = digest_new();
+	struct checksum *c = checksum_new();
 	json_t *j;
 	char *text;
 
 	strcpy(r.id, ID);
 	if (with_token)
 		strcpy(r.token, TOKEN);
-	digest_add(d, BYTES, strlen(BYTES));
-	digest_end(d, file.sha256);
+	checksum_add(c, BYTES, strlen(BYTES));
+	checksum_end(c, file.xxh128);
 	if (a->wrong_digest)
-		memset(file.sha256, '0', 64);
+		memset(file.xxh128, '0', 32);
 	if (a->target_fails)
 		target.state = WIRE_FAILED;
 	else if (!a->running || (a->ends_by && !with_token))
@@ -221,6 +223,7 @@ static struct fleet *arm(struct stage *s)
 	struct err err = ERR_INIT;
 	const struct fleet_job job = {
 		.plan = &s->plan, .request = &s->request, .cluster = &s->cluster, .staging_fd = -1,
+		.fetch_rate = s->fetch_rate,
 	};
 	struct fleet *f = NULL;
 
@@ -286,6 +289,26 @@ static void all_goes_well(void **state)
 		assert_int_equal(s.agents[i].removes, 1);
 		assert_true(nodes[i].removed);
 	}
+	fleet_counts(f, &c);
+	assert_int_equal(c.fetched_bytes, NODES * strlen(BYTES));
+	assert_int_equal(c.dropped_kernel, NODES * 3);
+	assert_int_equal(c.dropped_agent, NODES);
+	assert_int_equal(c.dropped, NODES * 4);
+	fleet_free(f);
+	strike_stage(&s);
+}
+
+/* 12 bytes at 10 bytes per second, from all nodes at the same time. */
+static void each_node_is_fetched_at_the_rate(void **state)
+{
+	struct stage s = { .fetch_rate = 10 };
+	struct fleet *f = arm(&s);
+	struct fleet_counts c;
+	int64_t before = clock_mono_ns(), ms;
+
+	capture(&s, f);
+	ms = (clock_mono_ns() - before) / NS_PER_MS;
+	assert_in_range(ms, 1200, 3500);
 	fleet_counts(f, &c);
 	assert_int_equal(c.fetched_bytes, NODES * strlen(BYTES));
 	fleet_free(f);
@@ -587,6 +610,7 @@ int main(void)
 		cmocka_unit_test(all_goes_well),
 		cmocka_unit_test(a_missing_agent_delays_nobody),
 		cmocka_unit_test(another_node_answers),
+		cmocka_unit_test(each_node_is_fetched_at_the_rate),
 		cmocka_unit_test(another_api_is_a_missing_agent),
 		cmocka_unit_test(targets_may_fail),
 		cmocka_unit_test(ends_when_all_targets_ended),

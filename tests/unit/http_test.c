@@ -376,6 +376,83 @@ static void test_fetch(void **state)
 	check_fetch("/whole", 12345, 200);
 }
 
+static int64_t timed_fetch(struct http *h, int64_t rate)
+{
+	cleanup_http_reply struct http_reply r = HTTP_REPLY_INIT;
+	struct sink s = { .got = BUF_INIT(FILE_SIZE) };
+	struct err err = ERR_INIT;
+	int64_t before = clock_mono_ns();
+
+	http_set_fetch_rate(h, rate);
+	if (http_fetch(h, "/file", 0, take_bytes, &s, NULL, &r, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(s.got.len, FILE_SIZE);
+	assert_memory_equal(s.got.data, file_bytes, FILE_SIZE);
+	buf_release(&s.got);
+	return (clock_mono_ns() - before) / NS_PER_MS;
+}
+
+/* 100 kB at 80 kB/s. */
+static void test_fetch_at_a_rate(void **state)
+{
+	cleanup_http_reply struct http_reply r = HTTP_REPLY_INIT;
+	struct http *h = open_plain();
+	int64_t before;
+
+	assert_in_range(timed_fetch(h, 80000), 1250, 5000);
+	/* calls are not slowed */
+	before = clock_mono_ns();
+	assert_int_equal(http_call(h, "GET", "/file", NULL, &r, NULL), 0);
+	assert_int_equal(r.body.len, FILE_SIZE);
+	assert_true(clock_mono_ns() - before < NS_PER_S);
+	assert_in_range(timed_fetch(h, 0), 0, 900);
+	http_free(h);
+}
+
+/* Silences that are longer than the time-out, all our own. */
+static void test_a_low_rate_is_no_stall(void **state)
+{
+	int64_t before = clock_mono_ns();
+	cleanup_http_reply struct http_reply r = HTTP_REPLY_INIT;
+	struct sink s = { .got = BUF_INIT(FILE_SIZE) };
+	struct err err = ERR_INIT;
+	struct http *h = open_plain();
+
+	http_set_fetch_rate(h, 2000);
+	if (http_fetch(h, "/file", FILE_SIZE - 3000, take_bytes, &s, NULL, &r, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(s.got.len, 3000);
+	assert_true(clock_mono_ns() - before >= 1500 * NS_PER_MS);
+	buf_release(&s.got);
+	http_free(h);
+}
+
+static void *cancel_soon(void *cancel)
+{
+	clock_sleep_ms(200);
+	__atomic_store_n((volatile bool *)cancel, true, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* All bytes are here within a moment; what is waited for is the rate. */
+static void test_waiting_is_cancelled(void **state)
+{
+	cleanup_http_reply struct http_reply r = HTTP_REPLY_INIT;
+	struct sink s = { .got = BUF_INIT(FILE_SIZE) };
+	struct http *h = open_plain();
+	volatile bool cancel = false;
+	int64_t before = clock_mono_ns();
+	pthread_t thread;
+
+	http_set_fetch_rate(h, 100);
+	assert_int_equal(pthread_create(&thread, NULL, cancel_soon, (void *)&cancel), 0);
+	assert_int_equal(http_fetch(h, "/file", 0, take_bytes, &s, &cancel, &r, NULL), -ECANCELED);
+	assert_true(clock_mono_ns() - before < 2 * NS_PER_S);
+	pthread_join(thread, NULL);
+	buf_release(&s.got);
+	http_free(h);
+}
+
 static void test_fetch_refused(void **state)
 {
 	cleanup_http_reply struct http_reply r = HTTP_REPLY_INIT;
@@ -514,6 +591,9 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_permission), cmocka_unit_test(test_path_too_long),
 		cmocka_unit_test(test_bad_servers), cmocka_unit_test(test_fetch),
+		cmocka_unit_test(test_fetch_at_a_rate),
+		cmocka_unit_test(test_a_low_rate_is_no_stall),
+		cmocka_unit_test(test_waiting_is_cancelled),
 		cmocka_unit_test(test_fetch_refused),
 		cmocka_unit_test(test_fetch_refused_without_end),
 		cmocka_unit_test(test_fetch_ended_by_sink),

@@ -259,7 +259,7 @@ static void time_is_told(void **state)
 struct fetched {
 	char dir[32];
 	int dirfd;
-	char sha256[DIGEST_HEX];
+	char xxh128[CHECKSUM_HEX], sha256[DIGEST_HEX];
 	struct link_file want;
 	size_t progress;
 };
@@ -271,13 +271,13 @@ static void count(void *arg, size_t n)
 
 static void fetch_prepare(struct fetched *f, struct agent *a)
 {
-	struct digest *d = digest_new();
+	struct checksum *c = checksum_new();
 
 	a->bytes = xmalloc(FILE_SIZE);
 	for (size_t i = 0; i < FILE_SIZE; i++)
 		a->bytes[i] = (char)(i * 7 + i / 251);
-	digest_add(d, a->bytes, FILE_SIZE);
-	digest_end(d, f->sha256);
+	checksum_add(c, a->bytes, FILE_SIZE);
+	checksum_end(c, f->xxh128);
 
 	strcpy(f->dir, "/tmp/swarmcap-test-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
@@ -287,6 +287,7 @@ static void fetch_prepare(struct fetched *f, struct agent *a)
 				      .name = "0-x",
 				      .dirfd = f->dirfd,
 				      .bytes = FILE_SIZE,
+				      .xxh128 = f->xxh128,
 				      .sha256 = f->sha256,
 				      .tries = 3,
 				      .progress = count,
@@ -338,6 +339,25 @@ static void fetches_at_once(void **state)
 	assert_int_equal(a.requests, 1);
 	assert_int_equal(f.progress, FILE_SIZE);
 	assert_whole(&f);
+	fetch_clean(&f, &a);
+}
+
+/* As fast as was allowed, through a break too, and every byte is right. */
+static void fetches_at_a_rate(void **state)
+{
+	struct agent a = { .serve = FILE_SIZE / 2, .broken = 1 };
+	struct fetched f = { 0 };
+	struct err err = ERR_INIT;
+	struct link *l = dial(&a);
+	int64_t before = clock_mono_ns();
+	bool local = true;
+
+	fetch_prepare(&f, &a);
+	link_set_fetch_rate(l, FILE_SIZE / 2);
+	assert_int_equal(link_fetch(l, &f.want, &local, &err), 0);
+	assert_in_range((clock_mono_ns() - before) / NS_PER_MS, 2000, 10000);
+	assert_whole(&f);
+	hang_up(&a, l);
 	fetch_clean(&f, &a);
 }
 
@@ -487,6 +507,7 @@ int main(void)
 		cmocka_unit_test(arm_wants_the_right_node),
 		cmocka_unit_test(time_is_told),
 		cmocka_unit_test(fetches_at_once),
+		cmocka_unit_test(fetches_at_a_rate),
 		cmocka_unit_test(resumes_what_breaks),
 		cmocka_unit_test(resumes_where_ranges_are_ignored),
 		cmocka_unit_test(wrong_bytes_are_fetched_again),

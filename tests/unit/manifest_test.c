@@ -259,7 +259,9 @@ static void test_nothing_is_absent(void **state)
 	assert_true(m.partial);
 	assert_int_equal(m.n_files, 4);
 	assert_int_equal(m.packets, 20);
-	assert_int_equal(m.dropped, 7);
+	assert_int_equal(m.dropped_kernel, 7);
+	assert_int_equal(m.dropped_agent, 0);
+	assert_int_equal(manifest_dropped(&m), 7);
 	assert_int_equal(m.bytes, 4000);
 	assert_int_equal(m.stop_ns, STOP);
 	manifest_release(&m);
@@ -380,6 +382,89 @@ static void test_names(void **state)
 	manifest_release(&m);
 }
 
+static const char *name_in(const struct manifest *m, size_t target, size_t file)
+{
+	return jx_str(json_array_get(jx_get(entry(m, "targets", target), "files"), file), "name", "");
+}
+
+/* Each file of a rotation has its number, also where it is the only one. */
+static void test_names_of_a_rotation(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+
+	w->request.rotate_ms = 1000;
+	manifest_make(&w->in, &m);
+	assert_string_equal(name_in(&m, 0, 0), "node1-web.1.k7x2a9-2026-11-23_14-39-05-000.pcapng");
+	assert_string_equal(name_in(&m, 1, 0), "node1-web.2.aaaaaa-2026-11-23_14-39-05-000.pcapng");
+	assert_string_equal(name_in(&m, 1, 1), "node1-web.2.aaaaaa-2026-11-23_14-39-05-001.pcapng");
+	assert_string_equal(name_in(&m, 1, 2),
+			    "node1-web.2.aaaaaa-2026-11-23_14-39-05-000-raw.pcapng");
+	manifest_release(&m);
+
+	w->request.rotate_ms = 0;
+	w->request.rotate_bytes = 1 << 20;
+	w->files1[0].segment = 1234;
+	manifest_make(&w->in, &m);
+	assert_string_equal(name_in(&m, 0, 0), "node1-web.1.k7x2a9-2026-11-23_14-39-05-1234.pcapng");
+	manifest_release(&m);
+}
+
+/* Files of a report stand as they ended; here by suffix and number, each with its own bytes. */
+static void test_files_are_in_order(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+
+	w->request.rotate_bytes = 1 << 20;
+	w->files2[0].segment = 1000;
+	w->files2[1].segment = 998;
+	w->files2[3].segment = 999;
+	w->files2[0].packets = 1;
+	w->fetched1[4] = (char *)"0-1-002.pcapng";
+	manifest_make(&w->in, &m);
+	assert_string_equal(name_in(&m, 1, 0), "node1-web.2.aaaaaa-2026-11-23_14-39-05-998.pcapng");
+	assert_string_equal(name_in(&m, 1, 1), "node1-web.2.aaaaaa-2026-11-23_14-39-05-999.pcapng");
+	assert_string_equal(name_in(&m, 1, 2), "node1-web.2.aaaaaa-2026-11-23_14-39-05-1000.pcapng");
+	assert_string_equal(name_in(&m, 1, 3),
+			    "node1-web.2.aaaaaa-2026-11-23_14-39-05-000-raw.pcapng");
+	assert_string_equal(m.files[1].staged, "0-1-001.pcapng");
+	assert_string_equal(m.files[2].staged, "0-1-002.pcapng");
+	assert_string_equal(m.files[3].staged, "0-1-000.pcapng");
+	assert_int_equal(jx_int(json_array_get(jx_get(entry(&m, "targets", 1), "files"), 2),
+				"packets", 0), 1);
+	manifest_release(&m);
+}
+
+/* A ring of files: the target counts more packets than its files hold, and nothing is amiss. */
+static void test_a_ring_forgets(void **state)
+{
+	static char note[] = "112 older files were removed: 2 are kept";
+	struct world *w = *state;
+	struct manifest m;
+	const json_t *t;
+
+	all_well(w);
+	w->request.rotate_bytes = 1 << 20;
+	w->request.keep_files = 2;
+	w->files1[0].segment = 113;
+	w->reports1[0].packets = 100000;
+	w->notes_of_target[0] = note;
+	w->reports1[0].notes = w->notes_of_target;
+	w->reports1[0].n_notes = 1;
+	manifest_make(&w->in, &m);
+	assert_false(m.partial);
+	assert_int_equal(m.n_missing, 0);
+	assert_int_equal(m.packets, 100000);
+	t = entry(&m, "targets", 0);
+	assert_int_equal(jx_int(t, "packets", 0), 100000);
+	assert_string_equal(json_string_value(json_array_get(jx_get(t, "notes"), 0)), note);
+	assert_int_equal(jx_int(m.json, "capture.limits.rotate_bytes", 0), 1 << 20);
+	assert_true(json_is_null(jx_get(m.json, "capture.limits.rotate_ms")));
+	assert_int_equal(jx_int(m.json, "capture.limits.keep_files", 0), 2);
+	manifest_release(&m);
+}
+
 /* An agent that numbers two segments alike, and a name as long as they get */
 static void test_names_are_unique(void **state)
 {
@@ -401,7 +486,27 @@ static void test_names_are_unique(void **state)
 			assert_string_not_equal(m.files[i].name, m.files[j].name);
 	}
 	assert_non_null(strstr(m.files[2].name, "_2.pcapng"));
-	assert_non_null(strstr(m.files[4].name, "_3.pcapng"));
+	assert_non_null(strstr(m.files[3].name, "_3.pcapng"));
+	manifest_release(&m);
+}
+
+static void test_drops_are_told_apart(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+	const json_t *t;
+
+	w->reports1[0].dropped_agent = 3;
+	w->reports1[1].dropped_agent = 1;
+	manifest_make(&w->in, &m);
+	assert_int_equal(m.dropped_kernel, 7);
+	assert_int_equal(m.dropped_agent, 4);
+	assert_int_equal(manifest_dropped(&m), 11);
+	t = entry(&m, "targets", 0);
+	assert_int_equal(jx_int(t, "dropped_kernel", -1), 0);
+	assert_int_equal(jx_int(t, "dropped_agent", -1), 3);
+	assert_string_equal(json_string_value(json_array_get(jx_get(t, "notes"), 0)),
+			    "dropped packets: 0 by the kernel, 3 by the agent");
 	manifest_release(&m);
 }
 
@@ -455,9 +560,11 @@ static void test_sums_are_capped(void **state)
 	struct manifest m;
 
 	w->reports1[0].packets = w->reports1[1].packets = INT64_MAX;
+	w->reports1[0].dropped_kernel = w->reports1[1].dropped_agent = INT64_MAX;
 	w->reports1[0].started_ns = INT64_MAX;
 	manifest_make(&w->in, &m);
 	assert_true(m.packets == INT64_MAX);
+	assert_true(manifest_dropped(&m) == INT64_MAX);
 	manifest_release(&m);
 }
 
@@ -488,7 +595,11 @@ int main(void)
 		T(test_dropped_by_the_spool),
 		T(test_times_are_corrected),
 		T(test_names),
+		T(test_names_of_a_rotation),
+		T(test_files_are_in_order),
+		T(test_a_ring_forgets),
 		T(test_names_are_unique),
+		T(test_drops_are_told_apart),
 		T(test_hosts),
 		T(test_hostile_names),
 		T(test_sums_are_capped),

@@ -271,6 +271,9 @@ static void test_arm(void **state)
 	w.request.filter_resolved = xstrdup("host 10.0.0.1");
 	w.request.duration_ms = 30000;
 	w.request.max_packets = 100;
+	w.request.rotate_bytes = 1 << 20;
+	w.request.rotate_ms = 60000;
+	w.request.keep_files = 7;
 	make(&w);
 	plan_arm(&w.plan, &w.plan.nodes[0], &w.request, &w.cluster, &a);
 	assert_string_equal(a.id, ID);
@@ -288,6 +291,9 @@ static void test_arm(void **state)
 	cleanup_json json_t *j = wire_arm_encode(&a);
 	if (wire_arm_decode(j, &b, &w.err) < 0)
 		fail_msg("%s", w.err.text);
+	assert_int_equal(b.rotate_bytes, 1 << 20);
+	assert_int_equal(b.rotate_ms, 60000);
+	assert_int_equal(b.keep_files, 7);
 	wire_arm_release(&a);
 	wire_arm_release(&b);
 
@@ -356,6 +362,9 @@ static void test_from_reports(void **state)
 	w.request.filter = xstrdup("tcp");
 	w.request.duration_ms = 5000;
 	w.request.max_bytes = 77;
+	w.request.rotate_bytes = 1 << 20;
+	w.request.rotate_ms = 60000;
+	w.request.keep_files = 7;
 	w.request.format = WIRE_PCAP;
 	make(&w);
 	missing_add(&w.plan.missing, "task web.9", "node9", "node-down", "gone");
@@ -379,6 +388,9 @@ static void test_from_reports(void **state)
 	assert_string_equal(r.filter, "tcp");
 	assert_int_equal(r.duration_ms, 5000);
 	assert_int_equal(r.max_bytes, 77);
+	assert_int_equal(r.rotate_bytes, 1 << 20);
+	assert_int_equal(r.rotate_ms, 60000);
+	assert_int_equal(r.keep_files, 7);
 	assert_int_equal(r.format, WIRE_PCAP);
 	assert_int_equal(r.snaplen, WIRE_SNAPLEN_MAX);
 	assert_string_equal(c.id, w.cluster.id);

@@ -3,6 +3,7 @@
  * recover_test.c - a former life of the agent: nothing that was whole is lost
  */
 #include "agent_world.h"
+#include "../../agent/sniff.h"
 #include "../../agent/recover.h"
 
 static bool root;
@@ -27,7 +28,7 @@ static void live_and_die(int packets, bool ticks, enum wire_format format)
 		if (ticks)
 			captures_tick(w.captures);
 		world_send(packets);
-		clock_sleep_ms(700);	/* a retire interval and an aged flush */
+		clock_sleep_ms(2 * SNIFF_RETIRE_MS + 600);	/* retired, and flushed by its age */
 		capture_wait_armed(c);
 		_exit(0);
 	}

@@ -55,11 +55,14 @@ static void defaults(void **state)
 	assert_int_equal(r.duration_ms, 0);
 	assert_int_equal(r.max_bytes, 0);
 	assert_int_equal(r.max_packets, 0);
+	assert_false(request_rotates(&r));
+	assert_int_equal(r.keep_files, 0);
 	assert_int_equal(r.format, WIRE_PCAPNG);
 	assert_int_equal(r.verbosity, LOG_INFO);
 	assert_null(r.filter);
 	assert_null(r.output);
 	assert_false(r.json || r.force || r.dry_run);
+	assert_int_equal(r.fetch_rate, 0);
 	request_release(&r);
 }
 
@@ -112,6 +115,57 @@ static void ways_to_the_nodes(void **state)
 	assert_refused("capture container:", "not the name of a container");
 	assert_refused("capture container:../x", "not the name of a container");
 	assert_refused("capture container:a/b", "not the name of a container");
+}
+
+static void rotation(void **state)
+{
+	struct request r;
+	struct err err;
+
+	assert_int_equal(parse("capture web --keep-files 2 --rotate-bytes 64k", &r, &err), 0);
+	assert_int_equal(r.rotate_bytes, 64 << 10);
+	assert_int_equal(r.rotate_ms, 0);
+	assert_int_equal(r.keep_files, 2);
+	assert_true(request_rotates(&r));
+	request_release(&r);
+	assert_int_equal(parse("capture --rotate-time=1s --rotate-bytes=2G web", &r, &err), 0);
+	assert_int_equal(r.rotate_bytes, 2LL << 30);
+	assert_int_equal(r.rotate_ms, 1000);
+	assert_int_equal(r.keep_files, 0);
+	request_release(&r);
+	assert_int_equal(parse("capture web --rotate-time 24h --keep-files 4096", &r, &err), 0);
+	assert_true(request_rotates(&r));
+	request_release(&r);
+
+	assert_refused("capture web --keep-files 3", "--keep-files: there is but one file without "
+		       "--rotate-bytes or --rotate-time");
+	assert_refused("capture web --rotate-time 1s --keep-files 1",
+		       "--keep-files '1': not a number of files from 2 to 4096");
+	assert_refused("capture web --rotate-time 1s --keep-files 4097", "--keep-files '4097'");
+	assert_refused("capture web --rotate-time 1s --keep-files x", "--keep-files 'x'");
+	assert_refused("capture web --rotate-bytes 65535", "--rotate-bytes '65535': less than 64k");
+	assert_refused("capture web --rotate-bytes 5x", "--rotate-bytes '5x': not a size");
+	assert_refused("capture web --rotate-bytes 300T", "--rotate-bytes '300T': not a size");
+	assert_refused("capture web --rotate-time 999ms", "--rotate-time '999ms': shorter than 1s");
+	assert_refused("capture web --rotate-time 5", "--rotate-time '5': not a time");
+	assert_refused("capture web --rotate-time 25h", "--rotate-time '25h': longer than 24h");
+}
+
+static void fetch_rate(void **state)
+{
+	struct request r;
+	struct err err;
+
+	assert_int_equal(parse("capture web --fetch-rate 10M", &r, &err), 0);
+	assert_int_equal(r.fetch_rate, 10 << 20);
+	request_release(&r);
+	assert_int_equal(parse("fetch --fetch-rate=65536 " ID, &r, &err), 0);
+	assert_int_equal(r.fetch_rate, 65536);
+	request_release(&r);
+	assert_refused("capture web --fetch-rate 63k", "--fetch-rate '63k': less than 64k");
+	assert_refused("capture web --fetch-rate 0", "--fetch-rate '0': less than 64k");
+	assert_refused("fetch --fetch-rate 10Mbit " ID, "--fetch-rate '10Mbit': not bytes per second");
+	assert_refused("rm --fetch-rate 1M " ID, "'rm' has no option '--fetch-rate'");
 }
 
 static void last_wins_and_order_is_free(void **state)
@@ -202,7 +256,8 @@ static void too_many_selectors(void **state)
 static void unknown_options(void **state)
 {
 	assert_refused("capture web --merge", "'capture' has no option '--merge' (see 'swarmcap capture --help')");
-	assert_refused("capture web --rotate-bytes=5M", "'capture' has no option '--rotate-bytes'");
+	assert_refused("capture web --rotate", "'capture' has no option '--rotate'");
+	assert_refused("fetch --rotate-bytes=5M " ID, "'fetch' has no option '--rotate-bytes'");
 	assert_refused("capture web --no-follow", "'capture' has no option '--no-follow'");
 	assert_refused("capture web --route ssh", "--route 'ssh': neither agent");
 	assert_refused("capture web --ssh-host n1", "--ssh-host 'n1': not NODE=");
@@ -317,6 +372,8 @@ int main(void)
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(everything),
 		cmocka_unit_test(ways_to_the_nodes),
+		cmocka_unit_test(rotation),
+		cmocka_unit_test(fetch_rate),
 		cmocka_unit_test(last_wins_and_order_is_free),
 		cmocka_unit_test(other_commands),
 		cmocka_unit_test(bad_values),

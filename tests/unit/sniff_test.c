@@ -8,22 +8,41 @@
 static bool root;
 
 struct seen {
-	int n, limit;
+	int n, limit, refuse;		/* refuse: from this packet on nothing is taken; 0: never */
 	uint32_t caplen, len, interface;
 	int64_t last_ns;
 	bool ordered;
-	int notes;
+	int notes, each[8];
+	int counter;			/* the next number that a payload of world_send may carry */
+	int gaps, repeats;
 };
+
+/* world_send numbers its payloads. */
+static void look_at_number(struct seen *s, const struct pcapng_packet *p)
+{
+	int number;
+
+	if (p->caplen < WORLD_FRAME)
+		return;
+	memcpy(&number, p->data + WORLD_FRAME - WORLD_PAYLOAD, sizeof(number));
+	s->gaps += number > s->counter;
+	s->repeats += number < s->counter;
+	s->counter = number + 1;
+}
 
 static int count(void *arg, const struct pcapng_packet *p)
 {
 	struct seen *s = arg;
 
+	if (s->refuse && s->n + 1 >= s->refuse)
+		return -1;
 	s->ordered &= p->ts_ns >= s->last_ns;
 	s->last_ns = p->ts_ns;
 	s->caplen = p->caplen;
 	s->len = p->len;
 	s->interface = p->interface;
+	s->each[p->interface % 8]++;
+	look_at_number(s, p);
 	s->n++;
 	return s->limit && s->n == s->limit;
 }
@@ -33,161 +52,328 @@ static void note(void *arg, const char *text)
 	((struct seen *)arg)->notes++;
 }
 
-static struct sniff *open_with(const char *filter, uint32_t snaplen)
+/* A sniff with its program, bound. */
+struct made {
+	struct program *program;
+	struct sniff *sniff;
+};
+
+static struct made make(struct sniff_options o)
 {
-	const struct sniff_options o = { .interface = "lo", .filter = filter, .snaplen = snaplen };
-	struct sniff *s = NULL;
+	struct made m = { 0 };
 	struct err err = ERR_INIT;
 
-	if (sniff_open(&s, &o, &err))
+	o.ring_bytes = o.ring_bytes ? o.ring_bytes : 1 << 20;
+	o.retire_ms = o.retire_ms ? o.retire_ms : SNIFF_RETIRE_MS;
+	o.snaplen = o.snaplen ? o.snaplen : 262144;
+	if (program_new(&m.program, o.filter, o.snaplen, &err))
 		fail_msg("%s", err.text);
-	return s;
+	o.program = m.program;
+	if (sniff_open(&m.sniff, &o, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(sniff_bind(m.sniff, &err), 0);
+	return m;
+}
+
+static struct made open_with(const char *filter, uint32_t snaplen)
+{
+	return make((struct sniff_options){ .interface = "lo", .filter = filter, .snaplen = snaplen });
+}
+
+static void unmake(struct made *m)
+{
+	sniff_close(m->sniff);
+	program_free(m->program);
+}
+
+/* Until all is there; the result of the last call. */
+static int drain(struct made *m, struct seen *seen)
+{
+	struct err err = ERR_INIT;
+	int r;
+
+	sniff_halt(m->sniff);
+	sniff_settle();
+	for (int i = 0; (r = sniff_drain(m->sniff, count, seen, &err)) == SNIFF_E_LATER; i++) {
+		assert_true(i < 5000);
+		clock_sleep_ms(1);
+	}
+	return r;
+}
+
+static uint64_t dropped(struct made *m)
+{
+	struct sniff_counts c;
+
+	sniff_counts(m->sniff, &c);
+	return c.dropped;
 }
 
 static void test_each_packet_once(void **state)
 {
 	struct seen seen = { .ordered = true };
-	struct sniff_counts c;
-	struct sniff *s;
-	struct err err = ERR_INIT;
+	struct made m;
 
 	WORLD_SKIP(root);
-	s = open_with(NULL, 262144);
+	m = open_with(NULL, 0);
 	world_send(500);
-	assert_int_equal(sniff_drain(s, clock_wall_ns(), count, &seen, &err), 0);
+	assert_int_equal(drain(&m, &seen), 0);
 	assert_int_equal(seen.n, 500);
+	assert_int_equal(seen.gaps + seen.repeats, 0);
 	assert_int_equal(seen.len, WORLD_FRAME);
 	assert_int_equal(seen.caplen, WORLD_FRAME);
 	assert_true(seen.ordered);
 	assert_true(clock_wall_ns() - seen.last_ns < 5 * NS_PER_S);
-	sniff_counts(s, 0, &c);
-	assert_int_equal(c.received, 500);
-	assert_int_equal(c.dropped, 0);
-	sniff_close(s);
+	assert_int_equal(dropped(&m), 0);
+	unmake(&m);
 }
 
-static void test_stop_cuts_by_time(void **state)
+/* The open block is not waited for, though its time is a second. */
+static void test_one_packet_then_stop(void **state)
+{
+	WORLD_SKIP(root);
+	for (int i = 0; i < 20; i++) {
+		struct made m = open_with(NULL, 0);
+		struct seen seen = { 0 };
+		int64_t start;
+
+		world_send(1);
+		start = clock_mono_ns();
+		assert_int_equal(drain(&m, &seen), 0);
+		assert_true(clock_mono_ns() - start < 500 * NS_PER_MS);
+		assert_int_equal(seen.n, 1);
+		unmake(&m);
+	}
+}
+
+static void test_nothing_after_the_halt(void **state)
 {
 	struct seen seen = { .ordered = true };
-	struct sniff_counts c;
-	struct sniff *s;
-	int64_t stop;
+	struct made m;
 
 	WORLD_SKIP(root);
-	s = open_with(NULL, 262144);
+	m = open_with(NULL, 0);
 	world_send(20);
-	stop = clock_wall_ns();
+	sniff_halt(m.sniff);
 	world_send(30);
-	assert_int_equal(sniff_drain(s, stop, count, &seen, NULL), 0);
+	assert_int_equal(drain(&m, &seen), 0);
 	assert_int_equal(seen.n, 20);
-	sniff_counts(s, 0, &c);
-	assert_int_equal(c.received, 20);
-	sniff_close(s);
+	unmake(&m);
+}
+
+static void test_nothing_before_the_bind(void **state)
+{
+	struct sniff_options o = { .interface = "lo", .ring_bytes = 1 << 20, .retire_ms = 1000,
+				   .snaplen = 262144 };
+	struct seen seen = { 0 };
+	struct made m = { 0 };
+
+	WORLD_SKIP(root);
+	assert_int_equal(program_new(&m.program, NULL, 262144, NULL), 0);
+	o.program = m.program;
+	assert_int_equal(sniff_open(&m.sniff, &o, NULL), 0);
+	world_send(20);
+	assert_int_equal(sniff_bind(m.sniff, NULL), 0);
+	world_send(3);
+	assert_int_equal(drain(&m, &seen), 0);
+	assert_int_equal(seen.n, 3);
+	unmake(&m);
 }
 
 static void test_filter_and_snaplen(void **state)
 {
 	struct seen seen = { 0 };
-	struct sniff *s;
+	struct made m;
 
 	WORLD_SKIP(root);
-	s = open_with("udp port 4243", 262144);
+	m = open_with("udp port 4243", 0);
 	world_send(10);
-	assert_int_equal(sniff_drain(s, clock_wall_ns(), count, &seen, NULL), 0);
+	assert_int_equal(drain(&m, &seen), 0);
 	assert_int_equal(seen.n, 0);
-	sniff_close(s);
-	s = open_with("udp port 4242", 60);
+	unmake(&m);
+	m = open_with("udp port 4242", 60);
 	world_send(10);
-	assert_int_equal(sniff_drain(s, clock_wall_ns(), count, &seen, NULL), 0);
+	assert_int_equal(drain(&m, &seen), 0);
 	assert_int_equal(seen.n, 10);
 	assert_int_equal(seen.caplen, 60);
 	assert_int_equal(seen.len, WORLD_FRAME);
-	sniff_close(s);
+	unmake(&m);
 }
 
-static void test_sink_ends_the_round(void **state)
+static void test_sink_ends_it(void **state)
 {
 	struct seen seen = { .limit = 7 };
-	struct sniff_counts c;
-	struct sniff *s;
+	struct made m;
 
 	WORLD_SKIP(root);
-	s = open_with(NULL, 262144);
+	m = open_with(NULL, 0);
 	world_send(50);
-	assert_int_equal(sniff_drain(s, clock_wall_ns(), count, &seen, NULL), SNIFF_E_SINK);
+	assert_int_equal(drain(&m, &seen), SNIFF_E_SINK);
 	assert_int_equal(seen.n, 7);
-	sniff_counts(s, 0, &c);
-	assert_int_equal(c.received, 7);
-	sniff_close(s);
+	unmake(&m);
+}
+
+/* What a sink refused comes first the next time; nothing is lost or repeated. */
+static void test_refused_packet_comes_again(void **state)
+{
+	struct seen seen = { .refuse = 11 };
+	struct made m;
+
+	WORLD_SKIP(root);
+	m = open_with(NULL, 0);
+	world_send(50);
+	assert_int_equal(drain(&m, &seen), SNIFF_E_SINK);
+	assert_int_equal(seen.n, 10);
+	assert_int_equal(drain(&m, &seen), SNIFF_E_SINK);
+	assert_int_equal(seen.n, 10);
+	seen.refuse = 0;
+	assert_int_equal(drain(&m, &seen), 0);
+	assert_int_equal(seen.n, 50);
+	assert_int_equal(seen.gaps + seen.repeats, 0);
+	unmake(&m);
+}
+
+static void test_block_given_up(void **state)
+{
+	struct seen seen = { .refuse = 11 };
+	struct made m;
+
+	WORLD_SKIP(root);
+	m = open_with(NULL, 0);
+	world_send(50);
+	assert_int_equal(drain(&m, &seen), SNIFF_E_SINK);
+	assert_int_equal(sniff_drop_block(m.sniff), 40);
+	assert_int_equal(drain(&m, &seen), 0);
+	assert_int_equal(seen.n, 10);
+	unmake(&m);
 }
 
 static void test_refusals(void **state)
 {
 	struct sniff_options o = { .interface = "eth7", .snaplen = 100 };
+	struct program *p = NULL;
 	struct sniff *s = NULL;
 	struct err err = ERR_INIT;
 
 	WORLD_SKIP(root);
+	assert_int_equal(program_new(&p, NULL, 100, &err), 0);
+	o.program = p;
 	assert_int_equal(sniff_open(&s, &o, &err), -ENODEV);
 	assert_non_null(strstr(err.text, "eth7"));
-	o = (struct sniff_options){ .interface = "lo", .snaplen = 100, .filter = "udp prt 5" };
-	err_reset(&err);
-	assert_int_equal(sniff_open(&s, &o, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "filter"));
 	assert_null(s);
+	program_free(p);
 }
+
+static void test_budget(void **state)
+{
+	struct ring_budget budget = { .total = 1 << 20 };
+	struct sniff_options o = { .interface = "lo", .snaplen = 100, .ring_bytes = 8 << 20,
+				   .retire_ms = 1000, .budget = &budget };
+	struct program *p = NULL;
+	struct sniff *a = NULL, *b = NULL;
+	struct err err = ERR_INIT;
+
+	WORLD_SKIP(root);
+	assert_int_equal(program_new(&p, NULL, 100, &err), 0);
+	o.program = p;
+	assert_int_equal(sniff_open(&a, &o, &err), 0);
+	assert_int_equal(atomic_load(&budget.used), 1 << 20);
+	assert_int_equal(sniff_open(&b, &o, &err), -ENOBUFS);
+	sniff_close(a);
+	assert_int_equal(atomic_load(&budget.used), 0);
+	program_free(p);
+}
+
+/* ---- growing ---- */
+
+static void *grow(void *arg)
+{
+	struct made *m = arg;
+	struct err err = ERR_INIT;
+
+	if (sniff_grow(m->sniff, &err))
+		fail_msg("%s", err.text);
+	return NULL;
+}
+
+/* Packets go on while one ring takes over from another: each is there, and once. */
+static void test_growing_loses_and_repeats_nothing(void **state)
+{
+	struct seen seen = { 0 };
+	struct sniff_taken taken = { 0 };
+	struct sniff_counts before, after;
+	pthread_t grower;
+	struct made m;
+	int sent = 0;
+
+	WORLD_SKIP(root);
+	m = make((struct sniff_options){ .interface = "lo", .ring_bytes = 2 << 20 });
+	sniff_counts(m.sniff, &before);
+	assert_int_equal(pthread_create(&grower, NULL, grow, &m), 0);
+	for (int i = 0; i < 3000 && !taken.fd_changed; i++) {
+		world_send(1);
+		seen.counter = 0;	/* each call numbers anew */
+		sent++;
+		assert_int_equal(sniff_take(m.sniff, count, &seen, &taken, NULL), 0);
+		if (i % 10 == 0)
+			clock_sleep_ms(1);
+	}
+	assert_true(taken.fd_changed);
+	pthread_join(grower, NULL);
+	sniff_retire(m.sniff);
+	world_send(200);
+	sent += 200;
+	assert_int_equal(drain(&m, &seen), 0);
+	assert_int_equal(seen.n, sent);
+	sniff_counts(m.sniff, &after);
+	assert_true(after.ring_bytes > before.ring_bytes);
+	assert_int_equal(after.dropped, 0);
+	unmake(&m);
+}
+
+static void test_halt_while_growing(void **state)
+{
+	WORLD_SKIP(root);
+	for (int ms = 0; ms < 80; ms += 8) {
+		struct made m = make((struct sniff_options){ .interface = "lo" });
+		struct seen seen = { 0 };
+		pthread_t grower;
+
+		assert_int_equal(pthread_create(&grower, NULL, grow, &m), 0);
+		world_send(50);
+		clock_sleep_ms(ms);
+		assert_int_equal(drain(&m, &seen), 0);
+		assert_int_equal(seen.n, 50);
+		assert_int_equal(seen.gaps + seen.repeats, 0);
+		pthread_join(grower, NULL);
+		unmake(&m);
+	}
+}
+
+static void test_half_a_ring_must_grow(void **state)
+{
+	struct seen seen = { 0 };
+	struct made m;
+
+	WORLD_SKIP(root);
+	m = make((struct sniff_options){ .interface = "lo", .ring_bytes = 512 << 10 });
+	assert_false(sniff_must_grow(m.sniff));
+	assert_false(sniff_is_filled(m.sniff, 1));
+	world_send(2 * (128 << 10) / WORLD_FRAME);	/* with 86 bytes of headers each, more than two blocks */
+	assert_true(sniff_is_filled(m.sniff, 2));
+	assert_true(sniff_must_grow(m.sniff));
+	assert_false(sniff_must_grow(m.sniff));
+	assert_int_equal(drain(&m, &seen), 0);
+	unmake(&m);
+}
+
+/* ---- interfaces ---- */
 
 static int run_ip(const char *args)
 {
 	cleanup_free char *command = xasprintf("ip %s 2>/dev/null", args);
 
 	return system(command);
-}
-
-/* Interfaces that are down are left out with a note; a network that goes away is noticed. */
-static void test_interfaces_come_and_go(void **state)
-{
-	struct seen seen = { 0 };
-	const struct sniff_options o = { .snaplen = 262144, .note = note, .arg = &seen };
-	struct sniff *s = NULL;
-	struct err err = ERR_INIT;
-	const struct iface *v;
-	size_t n;
-	int r = 0;
-
-	WORLD_SKIP(root && !run_ip("link add sc0 type veth peer name sc1") &&
-		   !run_ip("link set sc0 up"));
-	assert_int_equal(run_ip("addr add 10.9.8.7/24 dev sc0"), 0);
-	assert_int_equal(sniff_open(&s, &o, &err), 0);
-	v = sniff_interfaces(s, &n);
-	assert_int_equal(n, 2);
-	assert_string_equal(v[0].name, "lo");
-	assert_false(v[0].has_mac);
-	assert_string_equal(v[1].name, "sc0");
-	assert_true(v[1].has_mac);
-	assert_int_equal(v[1].mtu, 1500);
-	assert_int_equal(v[1].link_type, 1);
-	assert_string_equal(v[1].link_text, "EN10MB");
-	assert_string_equal(v[1].addresses[0], "10.9.8.7/24");
-	assert_int_equal(seen.notes, 1);	/* sc1 is down */
-	world_send(5);
-	assert_int_equal(run_ip("link del sc0"), 0);
-	for (int i = 0; !r && i < 20; i++)
-		r = sniff_round(s, -1, 100, count, &seen, &err);
-	assert_int_equal(r, SNIFF_E_GONE);
-	assert_true(seen.n >= 5);
-	sniff_close(s);
-}
-
-struct per_interface {
-	int n[8];
-};
-
-static int count_each(void *arg, const struct pcapng_packet *p)
-{
-	((struct per_interface *)arg)->n[p->interface]++;
-	assert_int_equal(p->caplen, 60);
-	return 0;
 }
 
 static void send_to_port(uint16_t port, int packets)
@@ -203,29 +389,112 @@ static void send_to_port(uint16_t port, int packets)
 	close(s);
 }
 
-/* The one program for a link type stands on all interfaces that have it. */
-static void test_filter_on_every_interface(void **state)
+static bool make_veth(void)
 {
-	const struct sniff_options o = { .snaplen = 60, .filter = "udp port 4242" };
-	struct per_interface seen = { 0 };
-	struct sniff *s = NULL;
+	return root && !run_ip("link add sc0 type veth peer name sc1") &&
+	       !run_ip("link set sc0 up") && !run_ip("link set sc1 up") &&
+	       !run_ip("addr add 10.9.8.7/24 dev sc0") &&
+	       !run_ip("neigh add 10.9.8.9 lladdr 02:00:00:00:00:09 dev sc0");
+}
+
+/* One that comes later is known by its name; its filter is the same. */
+static void test_interface_that_comes_later(void **state)
+{
+	struct seen seen = { 0 };
+	const struct iface *v;
+	struct made m;
 	size_t n;
 
-	WORLD_SKIP(root && !run_ip("link add sc0 type veth peer name sc1") &&
-		   !run_ip("link set sc0 up") && !run_ip("link set sc1 up"));
-	assert_int_equal(run_ip("addr add 10.9.8.7/24 dev sc0"), 0);
-	assert_int_equal(run_ip("neigh add 10.9.8.9 lladdr 02:00:00:00:00:09 dev sc0"), 0);
-	assert_int_equal(sniff_open(&s, &o, NULL), 0);
-	sniff_interfaces(s, &n);
-	assert_int_equal(n, 3);
-	world_send(5);
+	WORLD_SKIP(root);
+	m = make((struct sniff_options){ .filter = "udp port 4242", .note = note, .arg = &seen });
+	sniff_interfaces(m.sniff, &n);
+	assert_int_equal(n, 1);
+	WORLD_SKIP(make_veth());
 	send_to_port(WORLD_PORT, 7);
 	send_to_port(WORLD_PORT + 1, 7);
-	assert_int_equal(sniff_drain(s, clock_wall_ns(), count_each, &seen, NULL), 0);
-	assert_int_equal(seen.n[0], 5);
-	assert_int_equal(seen.n[1], 7);
-	assert_int_equal(seen.n[2], 7);
-	sniff_close(s);
+	world_send(5);
+	assert_int_equal(drain(&m, &seen), 0);
+	v = sniff_interfaces(m.sniff, &n);
+	assert_int_equal(n, 3);
+	assert_int_equal(seen.n, 19);	/* both ends of the veth see the seven */
+	assert_int_equal(seen.each[0], 5);
+	assert_int_equal(seen.each[1], 7);
+	assert_int_equal(seen.each[2], 7);
+	assert_string_equal(v[1].name, "sc0");
+	assert_string_equal(v[1].addresses[0], "10.9.8.7/24");
+	assert_string_equal(v[2].link_text, "EN10MB");
+	unmake(&m);
+	assert_int_equal(run_ip("link del sc0"), 0);
+}
+
+static void test_named_interface_that_goes(void **state)
+{
+	struct seen seen = { 0 };
+	struct made m;
+
+	WORLD_SKIP(make_veth());
+	m = make((struct sniff_options){ .interface = "sc0" });
+	send_to_port(WORLD_PORT, 5);
+	world_send(5);
+	assert_int_equal(run_ip("link set sc0 down"), 0);
+	assert_int_equal(sniff_check(m.sniff), 0);
+	assert_int_equal(run_ip("link del sc0"), 0);
+	assert_int_equal(sniff_check(m.sniff), SNIFF_E_GONE);
+	assert_int_equal(drain(&m, &seen), 0);
+	assert_int_equal(seen.each[0], seen.n);
+	assert_true(seen.n >= 5);
+	unmake(&m);
+}
+
+/* As if the kernel refused a ring: libpcap does it, and the report will say so. */
+static void test_libpcap_instead(void **state)
+{
+	struct seen seen = { .ordered = true };
+	struct made m;
+
+	WORLD_SKIP(root);
+	m = make((struct sniff_options){ .filter = "udp port 4242", .without_ring = true, .note = note,
+					 .arg = &seen });
+	assert_int_equal(seen.notes, 1);
+	world_send(50);
+	assert_int_equal(drain(&m, &seen), 0);
+	assert_int_equal(seen.n, 50);
+	assert_int_equal(seen.gaps + seen.repeats, 0);
+	assert_true(seen.ordered);
+	assert_int_equal(dropped(&m), 0);
+	unmake(&m);
+}
+
+struct directions {
+	uint32_t flags[2];
+	int n;
+};
+
+static int keep_flags(void *arg, const struct pcapng_packet *p)
+{
+	struct directions *d = arg;
+
+	if (d->n < 2)
+		d->flags[d->n] = p->flags;
+	d->n++;
+	return 0;
+}
+
+static void test_direction(void **state)
+{
+	struct directions d = { 0 };
+	struct made m;
+
+	WORLD_SKIP(make_veth());
+	m = make((struct sniff_options){ .filter = "udp port 4242" });
+	send_to_port(WORLD_PORT, 1);
+	sniff_halt(m.sniff);
+	sniff_settle();
+	assert_int_equal(sniff_drain(m.sniff, keep_flags, &d, NULL), 0);
+	assert_int_equal(d.n, 2);
+	assert_int_equal(d.flags[0] & 3, PCAPNG_OUTBOUND);	/* at sc0 */
+	assert_int_equal(d.flags[1] & 3, PCAPNG_INBOUND);	/* at sc1 */
+	unmake(&m);
 	assert_int_equal(run_ip("link del sc0"), 0);
 }
 
@@ -239,12 +508,22 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_packet_once),
-		cmocka_unit_test(test_stop_cuts_by_time),
+		cmocka_unit_test(test_one_packet_then_stop),
+		cmocka_unit_test(test_nothing_after_the_halt),
+		cmocka_unit_test(test_nothing_before_the_bind),
 		cmocka_unit_test(test_filter_and_snaplen),
-		cmocka_unit_test(test_sink_ends_the_round),
+		cmocka_unit_test(test_sink_ends_it),
+		cmocka_unit_test(test_refused_packet_comes_again),
+		cmocka_unit_test(test_block_given_up),
 		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_interfaces_come_and_go),
-		cmocka_unit_test(test_filter_on_every_interface),
+		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_growing_loses_and_repeats_nothing),
+		cmocka_unit_test(test_halt_while_growing),
+		cmocka_unit_test(test_half_a_ring_must_grow),
+		cmocka_unit_test(test_interface_that_comes_later),
+		cmocka_unit_test(test_named_interface_that_goes),
+		cmocka_unit_test(test_direction),
+		cmocka_unit_test(test_libpcap_instead),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

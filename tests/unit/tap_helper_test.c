@@ -148,7 +148,7 @@ static char *environment(const char *name)
 static int fetch(struct link *l, const struct wire_file *f, const char *to, struct err *err)
 {
 	struct link_file file = { .id = CAPTURE_ID, .spool_name = f->name, .name = to,
-				  .dirfd = AT_FDCWD, .bytes = f->bytes, .sha256 = f->sha256,
+				  .dirfd = AT_FDCWD, .bytes = f->bytes, .xxh128 = f->xxh128,
 				  .tries = 1 };
 	bool local;
 

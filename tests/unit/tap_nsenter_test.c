@@ -300,10 +300,12 @@ static void await_end(struct link *l, struct wire_report *report)
 
 static void fetch(struct link *l, const struct wire_file *file, const char *name)
 {
+	char sha256[DIGEST_HEX];
 	const struct link_file f = { .id = ID, .spool_name = file->name, .name = name,
 				     .dirfd = staging, .bytes = file->bytes,
-				     .sha256 = file->sha256 };
+				     .xxh128 = file->xxh128, .sha256 = sha256 };
 	cleanup_free char *sum = xasprintf("sha256sum %s", name);
+	cleanup_free char *xxh = xasprintf("xxhsum -H2 %s", name);
 	struct err err = ERR_INIT;
 	struct stat st;
 	bool local;
@@ -312,7 +314,8 @@ static void fetch(struct link *l, const struct wire_file *file, const char *name
 		fail_msg("%s", err.text);
 	assert_int_equal(fstatat(staging, name, &st, 0), 0);
 	assert_int_equal(st.st_size, file->bytes);
-	judge_says(sum, file->sha256);
+	judge_says(sum, sha256);
+	judge_says(xxh, file->xxh128);
 }
 
 /* None of the processes that were started, nor a child of theirs, is left. */

@@ -16,7 +16,8 @@ static const char arm_text[] =
 	"{\"version\":1,\"id\":\"20261123T143905Z-3fa9c1\",\"node_id\":\"n1\","
 	"\"node_name\":\"node1\",\"attached\":true,\"lease_ms\":60000,\"deadline_ms\":40000,"
 	"\"filter\":\"tcp port 80\",\"interface\":null,\"snaplen\":262144,"
-	"\"format\":\"pcapng\",\"limits\":{\"max_bytes\":null,\"max_packets\":100},"
+	"\"format\":\"pcapng\",\"limits\":{\"max_bytes\":null,\"max_packets\":100,"
+	"\"rotate_bytes\":1048576,\"rotate_ms\":null,\"keep_files\":5},"
 	"\"targets\":[{\"key\":\"web.3.k7x2a9\",\"kind\":\"task\",\"label\":\"web.3.k7x2a9\","
 	"\"container_id\":\"c1\",\"task_id\":\"t1\",\"networks\":[{\"name\":\"app\","
 	"\"id\":\"x1\",\"vni\":4097,\"addresses\":[\"10.0.1.5/24\"]}]},"
@@ -36,7 +37,7 @@ static const char report_text[] =
 	"\"dropped_agent\":10,\"truncated\":11,\"interfaces\":[{\"name\":\"eth0\",\"index\":12,"
 	"\"mac\":\"02:42:0a:00:01:05\",\"mtu\":1450,\"link_type\":\"EN10MB\"}],"
 	"\"files\":[{\"name\":\"0-000.pcapng\",\"bytes\":13,\"packets\":14,\"first_ns\":15,"
-	"\"last_ns\":16,\"sha256\":\"" HEX HEX "\",\"segment\":0,\"suffix\":null,"
+	"\"last_ns\":16,\"xxh128\":\"" HEX "\",\"segment\":0,\"suffix\":null,"
 	"\"recovered\":false}],\"notes\":[\"one\"]}]}";
 
 static json_t *parse(const char *text)
@@ -185,7 +186,7 @@ static void report_round_trip(void **state)
 	assert_int_equal(r.targets[0].end, WIRE_END_TASK_ENDED);
 	assert_int_equal(r.targets[0].dropped_agent, 10);
 	assert_int_equal(r.targets[0].interfaces[0].mtu, 1450);
-	assert_string_equal(r.targets[0].files[0].sha256, HEX HEX);
+	assert_string_equal(r.targets[0].files[0].xxh128, HEX);
 
 	out = wire_report_encode(&r);
 	dumped = jx_dump(out);
@@ -254,6 +255,11 @@ static void bad_arms_are_refused_by_field(void **state)
 		{ "limits/max_bytes", json_integer(-1), "limits.max_bytes: is negative" },
 		{ "limits/max_packets", json_integer(WIRE_COUNT_MAX + 1),
 		  "limits.max_packets: more than 281474976710656" },
+		{ "limits/rotate_bytes", json_string("1M"), "limits.rotate_bytes: is no integer" },
+		{ "limits/rotate_ms", json_integer(WIRE_DEADLINE_MAX_MS + 1),
+		  "limits.rotate_ms: more than 86400000" },
+		{ "limits/keep_files", json_integer(WIRE_FILES_MAX + 1),
+		  "limits.keep_files: more than 4096" },
 		{ "targets", json_object(), "targets: is no list" },
 		{ "targets", list_of(513, "{}"), "targets: more than 512 elements" },
 		{ "targets/1", json_integer(1), "targets[1]: is no object" },
@@ -307,8 +313,8 @@ static void bad_reports_are_refused_by_field(void **state)
 		{ "targets/0/files/0/name", json_string("x?y=1"),
 		  "targets[0].files[0].name: is not 1 to 127 characters of A-Za-z0-9._- "
 		  "with no dot in front" },
-		{ "targets/0/files/0/sha256", json_string(HEX),
-		  "targets[0].files[0].sha256: is no SHA-256 in hex" },
+		{ "targets/0/files/0/xxh128", json_string(HEX HEX),
+		  "targets[0].files[0].xxh128: is no XXH128 in hex" },
 		{ "targets/0/files/0/bytes", json_integer(-5),
 		  "targets[0].files[0].bytes: is negative" },
 		{ "targets/0/files/0/segment", json_integer(1LL << 31),

@@ -2,9 +2,9 @@
  *
  * watch.c - when does somebody begin to capture in these network namespaces?
  *
- *	watch NAME=NAMESPACE-FILE...
+ *	watch [-p MILLISECONDS] NAME=NAMESPACE-FILE...
  *
- * Reads /proc/net/packet of each namespace every millisecond and counts the packet sockets that
+ * Reads /proc/net/packet of each namespace every millisecond (or so often) and counts the packet sockets that
  * receive (column "R"): libpcap's sockets exist before they do. For each change one line on
  * stdout, "NAME NANOSECONDS COUNT" by the wall clock; "ready" once all namespaces are watched.
  * Ends by SIGTERM. The same judge for both ways.
@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPACES 64
+#define SPACES 128
 
 struct space {
 	const char *name;
@@ -69,11 +69,17 @@ static void look(struct space *s)
 int main(int argc, char **argv)
 {
 	static struct space spaces[SPACES];
-	const struct timespec pause = { 0, 1000000 };
-	int n = argc - 1;
+	struct timespec pause = { 0, 1000000 };
+	int n;
 
+	if (argc > 2 && !strcmp(argv[1], "-p")) {
+		pause.tv_nsec *= atoi(argv[2]) % 1000;
+		argv += 2;
+		argc -= 2;
+	}
+	n = argc - 1;
 	if (n < 1 || n > SPACES)
-		errx(2, "usage: watch NAME=NAMESPACE-FILE... (at most %d)", SPACES);
+		errx(2, "usage: watch [-p MILLISECONDS] NAME=NAMESPACE-FILE... (at most %d)", SPACES);
 	for (int i = 0; i < n; i++) {
 		char *file = strchr(argv[i + 1], '=');
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pump.h - the few threads that read all rings
+ *
+ * Each ring belongs to one thread, from pump_add to pump_remove: what is called back is called
+ * there, and needs no lock of its own against itself. A thread sleeps in epoll; a tick comes
+ * to all of its rings together, so idle rings cost no wake-ups of their own.
+ */
+#ifndef PUMP_H
+#define PUMP_H
+
+#include "err.h"
+
+#define PUMP_THREADS 2
+#define PUMP_TICK_MS 250
+#define PUMP_PAUSE_MS 1
+
+struct pump;
+struct pump_item;
+
+enum pump_event {
+	PUMP_READY,		/* the descriptor is readable */
+	PUMP_ERROR,		/* something is wrong with it */
+	PUMP_TICK,
+	PUMP_WOKEN,		/* by pump_wake or pump_wake_all */
+};
+
+/* Must not block. */
+typedef void pump_fn(void *arg, enum pump_event event, int64_t now_ns);	/* now_ns: monotonic */
+
+int pump_start(struct pump **out, struct err *err);
+/* All items are removed by now. */
+void pump_stop(struct pump *p);
+int pump_add(struct pump *p, struct pump_item **out, int fd, pump_fn *fn, void *arg,
+	     struct err *err);
+
+/* In the item's thread, from inside fn. */
+void pump_set_fd(struct pump_item *i, int fd);
+/* The descriptor is not looked at: instead it is woken every PUMP_PAUSE_MS. */
+void pump_pause(struct pump_item *i, bool paused);
+/* fn is never called again; the item is gone. */
+void pump_remove(struct pump_item *i);
+
+/* From any thread. */
+void pump_wake(struct pump_item *i);
+void pump_wake_all(struct pump *p);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ring_block.c - the packets of one block of a TPACKET_V3 ring
+ *
+ * A frame in the ring: tpacket3_hdr, sockaddr_ll, a gap of at least 10 bytes, the link-layer
+ * header (tp_mac), the network packet (tp_net). The gap takes what we put in front:
+ *	a VLAN tag		the two addresses move down by 4 bytes, the tag follows them
+ *	a cooked header		16 bytes before tp_net; tp_net is never nearer to the sockaddr_ll
+ */
+#include "ring_block.h"
+
+#include <arpa/inet.h>
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <string.h>
+
+#define LL_OFFSET TPACKET_ALIGN(sizeof(struct tpacket3_hdr))
+#define DATA_OFFSET (LL_OFFSET + sizeof(struct sockaddr_ll))
+#define FRAME_ALIGN 8		/* the kernel's V3_ALIGNMENT */
+#define TAG_LEN 4
+#define ADDRESSES_LEN (2 * ETH_ALEN)
+#define COOKED_LEN 16
+#define COOKED_ADDRESS_MAX 8
+
+void ring_cursor_init(struct ring_cursor *c, void *block, uint32_t size)
+{
+	const struct tpacket_block_desc *b = block;
+
+	*c = (struct ring_cursor){ .block = block, .size = size };
+	if (size < sizeof(*b))
+		return;
+	c->left = b->hdr.bh1.num_pkts;
+	c->at = b->hdr.bh1.offset_to_first_pkt;
+}
+
+static bool damage(struct ring_cursor *c)
+{
+	c->damaged = c->left;
+	c->left = 0;
+	return false;
+}
+
+bool ring_cursor_get(struct ring_cursor *c, struct ring_frame *out)
+{
+	const struct tpacket3_hdr *h;
+	uint32_t room;
+
+	if (!c->left)
+		return false;
+	if (c->at > c->size || c->size - c->at < DATA_OFFSET || c->at % FRAME_ALIGN)
+		return damage(c);
+	h = (const struct tpacket3_hdr *)(const void *)(c->block + c->at);
+	room = c->size - c->at;
+	if (h->tp_mac < DATA_OFFSET || h->tp_mac > room || h->tp_snaplen > room - h->tp_mac)
+		return damage(c);
+	out->head = h;
+	out->from = (const struct sockaddr_ll *)(const void *)(c->block + c->at + LL_OFFSET);
+	return true;
+}
+
+void ring_cursor_skip(struct ring_cursor *c)
+{
+	const struct tpacket3_hdr *h;
+
+	if (!c->left || !--c->left)
+		return;
+	h = (const struct tpacket3_hdr *)(const void *)(c->block + c->at);
+	if (h->tp_next_offset < DATA_OFFSET || h->tp_next_offset > c->size - c->at)
+		damage(c);
+	else
+		c->at += h->tp_next_offset;
+	if (c->left)
+		__builtin_prefetch(c->block + c->at);
+}
+
+uint16_t ring_link_type(uint16_t hardware)
+{
+	switch (hardware) {
+	case ARPHRD_ETHER:
+	case ARPHRD_LOOPBACK:
+		return RING_LINK_ETHERNET;
+	case ARPHRD_NONE:		/* tun, wireguard */
+	case ARPHRD_RAWIP:
+		return RING_LINK_RAW;
+	default:
+		return RING_LINK_COOKED;
+	}
+}
+
+/* epb_flags: direction, and how it was addressed (bits 2 to 4). On loopback nothing is either. */
+static uint32_t flags_of(const struct sockaddr_ll *from)
+{
+	static const uint32_t by_type[] = {
+		[PACKET_HOST] = PCAPNG_INBOUND | 1 << 2,
+		[PACKET_BROADCAST] = PCAPNG_INBOUND | 3 << 2,
+		[PACKET_MULTICAST] = PCAPNG_INBOUND | 2 << 2,
+		[PACKET_OTHERHOST] = PCAPNG_INBOUND | 4 << 2,
+		[PACKET_OUTGOING] = PCAPNG_OUTBOUND,
+	};
+
+	if (from->sll_hatype == ARPHRD_LOOPBACK || from->sll_pkttype >= ARRAY_SIZE(by_type))
+		return 0;
+	return by_type[from->sll_pkttype];
+}
+
+/* The tag is told beside the packet; where it was not 802.1Q's, its protocol is told too. */
+static void put_tag(const struct tpacket3_hdr *h, struct pcapng_packet *p)
+{
+	uint8_t *to = (uint8_t *)(uintptr_t)p->data - TAG_LEN;
+	uint16_t tag[2] = { htons(ETH_P_8021Q), htons((uint16_t)h->hv1.tp_vlan_tci) };
+
+	if (h->tp_status & TP_STATUS_VLAN_TPID_VALID && h->hv1.tp_vlan_tpid)
+		tag[0] = htons(h->hv1.tp_vlan_tpid);
+	memmove(to, p->data, ADDRESSES_LEN);
+	memcpy(to + ADDRESSES_LEN, tag, TAG_LEN);
+	p->data = to;
+	p->caplen += TAG_LEN;
+	p->len += TAG_LEN;
+}
+
+/* https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html */
+static void put_cooked(const struct ring_frame *f, struct pcapng_packet *p)
+{
+	uint32_t link = f->head->tp_net - f->head->tp_mac;
+	uint8_t *to = (uint8_t *)(uintptr_t)p->data + link - COOKED_LEN, address[COOKED_ADDRESS_MAX];
+	size_t n = f->from->sll_halen < sizeof(address) ? f->from->sll_halen : sizeof(address);
+	uint16_t words[3] = { htons(f->from->sll_pkttype), htons(f->from->sll_hatype),
+			      htons(f->from->sll_halen) };
+
+	memset(address, 0, sizeof(address));
+	memcpy(address, f->from->sll_addr, n);
+	memcpy(to, words, sizeof(words));
+	memcpy(to + sizeof(words), address, sizeof(address));
+	memcpy(to + sizeof(words) + sizeof(address), &f->from->sll_protocol, 2);
+	p->data = to;
+	p->caplen = p->caplen - link + COOKED_LEN;
+	p->len = p->len - link + COOKED_LEN;
+}
+
+void ring_frame_to_packet(const struct ring_frame *f, uint16_t link_type, uint32_t snaplen,
+			  struct pcapng_packet *out)
+{
+	const struct tpacket3_hdr *h = f->head;
+
+	out->ts_ns = (int64_t)h->tp_sec * NS_PER_S + h->tp_nsec;
+	out->caplen = h->tp_snaplen;
+	out->len = h->tp_len;
+	out->data = (const uint8_t *)h + h->tp_mac;
+	out->flags = flags_of(f->from);
+	if (link_type == RING_LINK_COOKED) {
+		if (h->tp_net >= DATA_OFFSET + COOKED_LEN && h->tp_net >= h->tp_mac &&
+		    (uint32_t)(h->tp_net - h->tp_mac) <= h->tp_snaplen)
+			put_cooked(f, out);
+	} else if (h->tp_status & TP_STATUS_VLAN_VALID && link_type == RING_LINK_ETHERNET &&
+		   h->tp_snaplen >= ADDRESSES_LEN && h->tp_mac >= DATA_OFFSET + TAG_LEN) {
+		put_tag(h, out);
+	}
+	if (out->caplen > snaplen)
+		out->caplen = snaplen;
+}

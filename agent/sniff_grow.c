@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sniff_grow.c - from a ring that is too small to a larger one, without loss or duplicate
+ *
+ * Two threads. The grower (sniff_grow) makes the larger ring, and then, step by step:
+ *
+ *	packets are stamped once for all sockets: both rings will tell the same time of each
+ *	OVERLAP		from here on the reader notes each packet of the first ring
+ *	bind		the second ring receives, too
+ *	settle		on every processor
+ *	halt, settle	the first receives no more
+ *	READY
+ *
+ * Each packet is in the first ring or in the second or in both. The reader empties the first,
+ * switches, and passes over what it noted. What only the second has with a time at which
+ * the first was still receiving, the first had dropped: it is regained. What the second dropped
+ * while the first received is the first's to count.
+ */
+#include "sniff_inside.h"
+#include "netns.h"
+
+#include <errno.h>
+
+#define STAMPS_MS 20		/* until stamps are shared everywhere: the kernel does it by a work queue */
+#define MATCH_NS (100 * NS_PER_MS)	/* so long after the halt nothing is repeated any more */
+
+/* ---- the grower ---- */
+
+struct opening {
+	struct ring_options o;
+	struct ring *ring;
+};
+
+static int open_inside(void *arg, struct err *err)
+{
+	struct opening *w = arg;
+
+	return ring_open(&w->ring, &w->o, err);
+}
+
+/* False: the capture ends just now. */
+static bool announce(struct sniff *s, struct ring *larger)
+{
+	bool going;
+
+	pthread_mutex_lock(&s->lock);
+	going = !s->halted;
+	if (going) {
+		s->next = larger;
+		atomic_store(&s->handover, HANDOVER_OVERLAP);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return going;
+}
+
+static int bind_next(struct sniff *s, struct err *err)
+{
+	int r;
+
+	pthread_mutex_lock(&s->lock);
+	r = s->halted ? 0 : ring_bind(s->next, err);
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+static void take_over(struct sniff *s)
+{
+	struct ring_counts c;
+
+	ring_settle();
+	ring_counts(s->next, &c);	/* so far the first ring was there */
+	s->not_lost = c.dropped;
+	s->halted_ns = clock_wall_ns();
+	ring_halt(s->ring);
+	ring_settle();
+	atomic_store(&s->handover, HANDOVER_READY);
+}
+
+int sniff_grow(struct sniff *s, struct err *err)
+{
+	const size_t now = ring_bytes(s->ring);
+	struct opening w = { .o = {
+		.bytes = now < SNIFF_RING_MAX / SNIFF_GROWTH ? now * SNIFF_GROWTH : SNIFF_RING_MAX,
+		.retire_ms = s->o.retire_ms, .ifindex = s->ifindex, .program = s->o.program,
+		.budget = s->o.budget,
+	} };
+	int r = netns_run(s->ns, open_inside, &w, err);
+
+	if (r)
+		return r;
+	if (ring_bytes(w.ring) <= now) {
+		ring_close(w.ring);
+		return err_set(err, -ENOBUFS, "no memory is left for a larger ring: --ring-bytes");
+	}
+	ring_share_stamps(w.ring);
+	clock_sleep_ms(STAMPS_MS);
+	if (!announce(s, w.ring)) {
+		ring_close(w.ring);
+		return 0;
+	}
+	r = bind_next(s, err);
+	if (r) {
+		atomic_store(&s->handover, HANDOVER_NONE);	/* next is closed with the sniff */
+		return r;
+	}
+	take_over(s);
+	return 0;
+}
+
+void sniff_retire(struct sniff *s)
+{
+	struct ring *old;
+
+	pthread_mutex_lock(&s->lock);
+	old = s->next;
+	s->next = NULL;
+	pthread_mutex_unlock(&s->lock);
+	ring_close(old);
+	atomic_store(&s->asked_to_grow, false);
+}
+
+/* ---- the reader ---- */
+
+bool sniff_must_grow(struct sniff *s)
+{
+	if (s->pcap || atomic_load(&s->asked_to_grow) || ring_bytes(s->ring) >= SNIFF_RING_MAX ||
+	    !ring_is_filled(s->ring, 2))
+		return false;
+	atomic_store(&s->asked_to_grow, true);
+	return true;
+}
+
+void sniff_begin_block(struct sniff *s)
+{
+	if (s->matching) {
+		const struct tpacket_block_desc *b = (const void *)s->at.block;
+
+		s->matching = (int64_t)b->hdr.bh1.ts_first_pkt.ts_sec * NS_PER_S +
+			      b->hdr.bh1.ts_first_pkt.ts_nsec < s->halted_ns + MATCH_NS;
+		if (!s->matching)
+			overlap_release(&s->overlap);
+	} else if (!s->noting && atomic_load(&s->handover) != HANDOVER_NONE) {
+		s->noting = true;
+	}
+}
+
+bool sniff_is_news(struct sniff *s, const struct ring_frame *f)
+{
+	int64_t ts = (int64_t)f->head->tp_sec * NS_PER_S + f->head->tp_nsec;
+	uint64_t key = overlap_key(f);
+
+	if (s->noting) {
+		overlap_note(&s->overlap, key);
+		return true;
+	}
+	if (overlap_take(&s->overlap, key))
+		return false;
+	s->regained += ts < s->halted_ns && s->regained < s->regain_max;
+	return true;
+}
+
+bool sniff_switch(struct sniff *s)
+{
+	struct ring_counts c;
+	struct ring *old = s->ring;
+
+	ring_counts(old, &c);
+	pthread_mutex_lock(&s->lock);
+	s->ring = s->next;
+	s->next = old;			/* closed by sniff_retire, away from the packet path */
+	atomic_store(&s->handover, HANDOVER_NONE);
+	pthread_mutex_unlock(&s->lock);
+	s->dropped += c.dropped - s->regained - s->not_lost;
+	s->regained = 0;
+	s->regain_max = c.dropped;
+	s->noting = false;
+	s->matching = true;
+	s->in_last = s->over = false;
+	return true;
+}

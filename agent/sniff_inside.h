@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sniff_inside.h - what the files of the capture engine share; nobody else looks inside
+ */
+#ifndef SNIFF_INSIDE_H
+#define SNIFF_INSIDE_H
+
+#include <pthread.h>
+
+#include "overlap.h"
+#include "sniff.h"
+#include "sniff_pcap.h"
+
+/* Of one ring to the next. */
+enum handover {
+	HANDOVER_NONE,
+	HANDOVER_OVERLAP,		/* both may receive: what is read is noted */
+	HANDOVER_READY,			/* the first one receives no more */
+};
+
+struct sniff {
+	struct sniff_options o;		/* its interface and filter are copies */
+	int ns;				/* the namespace */
+	unsigned ifindex;		/* of o.interface; 0: all */
+	struct iface_list ifaces;
+	size_t last;			/* interface of the last packet */
+	bool was_down;			/* the one that was asked for */
+	struct sniff_pcap *pcap;	/* instead of a ring; or NULL */
+
+	struct ring *ring;		/* the one that is read */
+	struct ring_cursor at;		/* in its block */
+	bool in_block, in_last, over;	/* in_last: the block that was still open at the end */
+	struct pcapng_packet refused;	/* by the sink: it is next */
+	bool has_refused;
+	uint64_t dropped;		/* by rings that are closed */
+	atomic_bool asked_to_grow;
+
+	pthread_mutex_t lock;		/* of halted and next */
+	bool halted;
+	struct ring *next;
+	_Atomic enum handover handover;
+	int64_t halted_ns;		/* when the first ring was told to stop; wall clock */
+	/* the reader's own */
+	bool noting;			/* it has seen that the two overlap */
+	bool matching;			/* the second ring is read, and may repeat what is noted */
+	struct overlap overlap;
+	uint64_t regained, regain_max;	/* what the first dropped and the second had */
+	uint64_t not_lost;		/* what the second dropped while the first still received */
+};
+
+/* ---- sniff_iface.c ---- */
+
+/* In the namespace: the interfaces that are up, or the one that was asked for. */
+int sniff_list_interfaces(struct sniff *s, struct err *err);
+/* The number of the frame's interface, which may be new. */
+uint32_t sniff_number(struct sniff *s, const struct sockaddr_ll *from);
+/* Whether the namespace still has the interface that was asked for. */
+bool sniff_has_interface(const struct sniff *s);
+
+/* ---- sniff_grow.c ---- */
+
+/* When a block is begun: has the other ring come in, or gone? */
+void sniff_begin_block(struct sniff *s);
+/* Before a frame is handed over: false when the other ring's reader had it. */
+bool sniff_is_news(struct sniff *s, const struct ring_frame *f);
+/* The first ring is read to its end: the second one takes its place. True: it did. */
+bool sniff_switch(struct sniff *s);
+
+#endif

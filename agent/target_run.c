@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * target_run.c - one target of a capture: packets from its ring to its files, until it ends
+ *
+ * All in the pump's thread, where nothing may block:
+ *
+ *	ready		ring -> files. A disk that is behind refuses: then the ring is left to fill up
+ *			to three quarters, and after that blocks are given up, counted as ours
+ *	tick		files go to the disk, rotate; counters go to the report
+ *	asked to end	the halted ring is drained; ticks go on with that while there is more
+ *
+ * What blocks is the crew's: a larger ring, a retired one, and the end: files synced and whole, the
+ * ring closed.
+ */
+#include "target_inside.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define FLUSH_MS 250		/* what is older is written, so within twice that */
+#define DRAIN_MAX_MS 5000	/* a disk that is behind gets so long at the end */
+
+/* ---- interfaces ---- */
+
+static void show_interfaces(struct target *t)
+{
+	size_t n;
+	const struct iface *v = sniff_interfaces(t->sniff, &n);
+	struct wire_target *s = t->seen;
+	char mac[18];
+
+	pthread_mutex_lock(t->env.lock);
+	s->interfaces = xrealloc(s->interfaces, n, sizeof(*s->interfaces));
+	for (size_t i = s->n_interfaces; i < n; i++)
+		s->interfaces[i] = (struct wire_interface){
+			.name = xstrdup(v[i].name), .index = v[i].index, .mtu = v[i].mtu,
+			.mac = v[i].has_mac ? xstrdup(iface_mac_text(&v[i], mac)) : NULL,
+			.link_type = xstrdup(v[i].link_text),
+		};
+	s->n_interfaces = n;
+	pthread_mutex_unlock(t->env.lock);
+}
+
+int target_declare(struct target *t, struct err *err)
+{
+	size_t n;
+	const struct iface *v = sniff_interfaces(t->sniff, &n);
+	int r = 0;
+
+	while (!r && t->declared < n) {
+		const struct iface *i = &v[t->declared];
+		const struct fileset_interface f = {
+			.name = i->name, .link_type = i->link_type, .link_text = i->link_text,
+			.mac = i->has_mac ? i->mac : NULL, .addresses = i->addresses,
+			.n_addresses = i->n_addresses, .loopback = i->loopback,
+		};
+
+		r = fileset_declare(t->files, &f, err);
+		t->declared++;
+	}
+	show_interfaces(t);
+	return r;
+}
+
+/* ---- the crew's work ---- */
+
+/* Runs fn(t) in the crew; nothing of the target goes away before it is done. */
+static void hand_to_crew(struct target *t, void (*fn)(void *job))
+{
+	pthread_mutex_lock(t->env.lock);
+	t->jobs++;
+	pthread_mutex_unlock(t->env.lock);
+	crew_run(t->env.works->crew, fn, t);
+}
+
+static void end_job(struct target *t)
+{
+	pthread_mutex_lock(t->env.lock);
+	t->jobs--;
+	if (t->item)
+		pump_wake(t->item);
+	pthread_cond_broadcast(t->env.changed);
+	pthread_mutex_unlock(t->env.lock);
+}
+
+static void grow(void *job)
+{
+	struct target *t = job;
+	struct err err = ERR_INIT;
+
+	if (sniff_grow(t->sniff, &err))
+		target_note(t, err.text);
+	end_job(t);
+}
+
+static void retire(void *job)
+{
+	struct target *t = job;
+
+	sniff_retire(t->sniff);
+	end_job(t);
+}
+
+/* What the report shows while the target is captured. The lock is held. */
+static void publish(struct target *t, int64_t dropped_kernel)
+{
+	struct wire_target *s = t->seen;
+	struct metrics *m = t->env.metrics;
+
+	s->packets = fileset_packets(t->files);
+	s->bytes = fileset_bytes(t->files);
+	s->truncated = fileset_truncated(t->files);
+	s->dropped_kernel = dropped_kernel;
+	s->dropped_agent = t->dropped_agent;
+	s->received = s->packets + s->dropped_kernel + s->dropped_agent;
+	atomic_fetch_add(&m->packets, (unsigned long long)(s->packets - t->told_packets));
+	atomic_fetch_add(&m->bytes, (unsigned long long)(s->bytes - t->told_bytes));
+	atomic_fetch_add(&m->dropped, (unsigned long long)(s->dropped_kernel - t->told_kernel));
+	atomic_fetch_add(&m->dropped_agent,
+			 (unsigned long long)(s->dropped_agent - t->told_agent));
+	t->told_packets = s->packets;
+	t->told_bytes = s->bytes;
+	t->told_kernel = s->dropped_kernel;
+	t->told_agent = s->dropped_agent;
+}
+
+static int64_t count_drops(struct target *t)
+{
+	struct sniff_counts c;
+
+	sniff_counts(t->sniff, &c);
+	fileset_set_dropped(t->files, (int64_t)c.dropped + t->dropped_agent);
+	return (int64_t)c.dropped;
+}
+
+static void show_end(struct target *t, const struct fileset_end *w, int64_t dropped, int result)
+{
+	struct wire_target *s = t->seen;
+
+	publish(t, dropped);
+	s->files = xrealloc(s->files, s->n_files + w->n_files + 1, sizeof(*s->files));
+	for (size_t i = 0; i < w->n_files; i++)
+		s->files[s->n_files++] = w->files[i];
+	s->end = result ? WIRE_END_ERROR : t->end;
+	if (t->wanted_error || t->err.code)
+		s->error = t->wanted_error ? take_ptr(&t->wanted_error) : xstrdup(t->err.text);
+	s->stopped_ns = t->stop_ns;
+	s->state = WIRE_ENDED;
+	t->live = false;
+}
+
+static void wait_for_jobs(struct target *t)
+{
+	pthread_mutex_lock(t->env.lock);
+	while (t->jobs > 1)		/* the other one is ours */
+		pthread_cond_wait(t->env.changed, t->env.lock);
+	pthread_mutex_unlock(t->env.lock);
+}
+
+/* What was captured, and is not in the files. */
+static void note_losses(struct target *t, int64_t packets_lost)
+{
+	cleanup_free char *lost = xasprintf("%lld packets could not be written",
+					    (long long)packets_lost);
+	cleanup_free char *removed = xasprintf("%zu older files were removed: %lld are kept",
+					       t->removed, (long long)t->env.arm->keep_files);
+
+	if (packets_lost)
+		target_note(t, lost);
+	if (t->removed)
+		target_note(t, removed);
+}
+
+static void finish(void *job)
+{
+	struct target *t = job;
+	struct fileset_end w = { .start_ns = t->seen->started_ns, .end_ns = t->stop_ns };
+	int64_t dropped;
+	int r;
+
+	wait_for_jobs(t);
+	dropped = count_drops(t);
+	sniff_close(t->sniff);
+	t->sniff = NULL;
+	r = fileset_finish(t->files, &w, &t->err);
+	note_losses(t, w.packets_lost);
+	pthread_mutex_lock(t->env.lock);
+	show_end(t, &w, dropped, r);
+	t->jobs--;
+	pthread_cond_broadcast(t->env.changed);
+	pthread_mutex_unlock(t->env.lock);
+	free(w.files);
+}
+
+/* ---- the end ---- */
+
+void target_end(struct target *t, enum wire_end end)
+{
+	pthread_mutex_lock(t->env.lock);
+	t->ending = true;
+	if (t->item)
+		pump_remove(t->item);
+	t->item = NULL;
+	pthread_mutex_unlock(t->env.lock);
+	t->end = end;
+	if (!t->stop_ns)
+		t->stop_ns = clock_wall_ns();
+	hand_to_crew(t, finish);
+}
+
+static enum wire_end end_of_sink(int result)
+{
+	switch (result) {
+	case FILESET_E_PACKETS:
+		return WIRE_END_PACKETS;
+	case FILESET_E_BYTES:
+		return WIRE_END_BYTES;
+	case -EDQUOT:
+		return WIRE_END_QUOTA;
+	case -ENOSPC:
+		return WIRE_END_DISK_FLOOR;
+	default:
+		return WIRE_END_ERROR;
+	}
+}
+
+static int sink(void *arg, const struct pcapng_packet *p)
+{
+	struct target *t = arg;
+	int r = p->interface < t->declared ? 0 : target_declare(t, &t->err);
+
+	if (!r)
+		r = fileset_add(t->files, p, &t->err);
+	if (!r)
+		return 0;
+	t->sink_result = r;
+	return r == FILESET_E_PACKETS ? 1 : -1;
+}
+
+/* Others asked for the end: true once, when the ring has settled. */
+static bool is_asked(struct target *t)
+{
+	bool asked;
+
+	pthread_mutex_lock(t->env.lock);
+	asked = t->wanted_end && t->settled;
+	if (asked) {
+		t->end = t->wanted_end;
+		t->stop_ns = t->wanted_stop_ns;
+	}
+	pthread_mutex_unlock(t->env.lock);
+	return asked;
+}
+
+/*
+ * The last packets of a target that others ended; a limit may still be reached by them. Goes on
+ * with the next tick or wake while the disk is behind, or the kernel has not told all.
+ */
+static void drain(struct target *t, int64_t now)
+{
+	bool late = now >= t->drain_ns;
+	int r;
+
+	for (;;) {
+		r = sniff_drain(t->sniff, sink, t, &t->err);
+		if (r != SNIFF_E_SINK || t->sink_result != FILESET_E_BUSY || !late)
+			break;
+		t->dropped_agent += (int64_t)sniff_drop_block(t->sniff);
+	}
+	if (r == SNIFF_E_LATER && !late)
+		return;
+	if (r == SNIFF_E_SINK && t->sink_result == FILESET_E_BUSY) {
+		fileset_tick(t->files, now, 0, NULL);
+		return;
+	}
+	target_end(t, r == SNIFF_E_SINK ? end_of_sink(t->sink_result) : t->end);
+}
+
+/* ---- capturing ---- */
+
+/* One sniff_take, and what it means: true while the target goes on. */
+static bool take(struct target *t, int64_t now)
+{
+	struct sniff_taken taken;
+	int r;
+
+	if (sniff_must_grow(t->sniff))
+		hand_to_crew(t, grow);
+	r = sniff_take(t->sniff, sink, t, &taken, &t->err);
+	while (r == SNIFF_E_SINK && t->sink_result == FILESET_E_BUSY) {
+		/* what we hold ourselves may be what is missing */
+		fileset_tick(t->files, now, 0, NULL);
+		if (!sniff_is_filled(t->sniff, 3)) {
+			pump_pause(t->item, true);
+			return true;
+		}
+		t->dropped_agent += (int64_t)sniff_drop_block(t->sniff);
+		r = sniff_take(t->sniff, sink, t, &taken, &t->err);
+	}
+	if (r) {
+		target_end(t, r == SNIFF_E_SINK ? end_of_sink(t->sink_result) : WIRE_END_ERROR);
+		return false;
+	}
+	if (taken.fd_changed) {
+		pump_set_fd(t->item, sniff_fd(t->sniff));
+		hand_to_crew(t, retire);
+	}
+	pump_pause(t->item, false);
+	/* little traffic: what there is goes to the disk, and the buffer to those who need it */
+	if (taken.is_idle || disk_is_short(t->env.works->disk))
+		fileset_tick(t->files, now, 0, NULL);
+	return true;
+}
+
+static bool tick(struct target *t, int64_t now)
+{
+	int64_t dropped = count_drops(t);
+	int r = fileset_tick(t->files, now, FLUSH_MS, &t->err);
+
+	if (r < 0) {
+		target_end(t, end_of_sink(r));
+		return false;
+	}
+	pthread_mutex_lock(t->env.lock);
+	publish(t, dropped);
+	pthread_mutex_unlock(t->env.lock);
+	return true;
+}
+
+void target_on_event(void *arg, enum pump_event event, int64_t now)
+{
+	struct target *t = arg;
+
+	if (!t->draining && is_asked(t)) {
+		t->draining = true;
+		t->drain_ns = now + DRAIN_MAX_MS * NS_PER_MS;
+		pump_pause(t->item, true);
+	}
+	if (t->draining) {
+		drain(t, now);
+		return;
+	}
+	if ((event == PUMP_ERROR || event == PUMP_TICK) && sniff_check(t->sniff)) {
+		target_end(t, WIRE_END_TASK_ENDED);
+		return;
+	}
+	if (event == PUMP_READY || event == PUMP_WOKEN)
+		if (!take(t, now))
+			return;
+	if (event == PUMP_TICK)
+		tick(t, now);
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fileset.c - the files of one target: interfaces, limits, packets
+ *
+ * Interfaces are grouped by link type; of a group one file is being written. The first interface's
+ * group is opened at once, so that a target without packets has a file too; all other files
+ * wait for a packet. The limit by bytes is over the sum of what was rotated away and what
+ * the open files would have if they ended now.
+ */
+#include "fileset_parts.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "version.h"
+
+#define LINKTYPE_RAW 101
+#define STATS_COMMENT "drops: of all interfaces together, while this file was written"
+
+struct fileset *fileset_new(const struct fileset_plan *p)
+{
+	struct fileset *f = xcalloc(1, sizeof(*f));
+	const struct wire_arm *a = p->arm;
+
+	f->plan = *p;
+	f->plan.node_name = xstrdup(p->node_name);
+	f->plan.os = xstrdup_null(p->os);
+	f->plan.comment = xstrdup_null(p->comment);
+	f->dropped = -1;
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->done, NULL);
+	f->names = xcalloc(a->n_hosts + 1, sizeof(*f->names));
+	for (size_t i = 0; i < a->n_hosts; i++)
+		f->names[i] = (struct pcapng_name){ .address = a->hosts[i].address,
+						    .name = a->hosts[i].name };
+	return f;
+}
+
+static void group_release(struct fileset_group *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		free((char *)g->interfaces[i].name);
+		free((char *)g->interfaces[i].description);
+		free((char *)g->interfaces[i].filter);
+	}
+	free(g->interfaces);
+	free(g->suffix);
+	segment_free(g->segment);
+}
+
+void fileset_free(struct fileset *f)
+{
+	if (!f)
+		return;
+	fileset_wait(f);
+	fileset_forget_old(f);
+	for (size_t i = 0; i < f->n_groups; i++)
+		group_release(&f->groups[i]);
+	free(f->groups);
+	free(f->where);
+	free(f->names);
+	free((char *)f->plan.node_name);
+	free((char *)f->plan.os);
+	free((char *)f->plan.comment);
+	pthread_mutex_destroy(&f->lock);
+	pthread_cond_destroy(&f->done);
+	free(f);
+}
+
+/* ---- interfaces ---- */
+
+/* The first address that the interface has and the network names; NULL: none. */
+static const char *address_on(const struct fileset_interface *i, const struct wire_network *net)
+{
+	for (size_t a = 0; a < i->n_addresses; a++)
+		for (size_t k = 0; k < net->n_addresses; k++)
+			if (!strcmp(i->addresses[a], net->addresses[k]))
+				return i->addresses[a];
+	return NULL;
+}
+
+/* "web.3.k7x2a9@node1 eth0 (app 10.0.1.5/24)" */
+static char *describe(const struct fileset_plan *p, const struct fileset_interface *i)
+{
+	struct buf b = BUF_INIT(4 * WIRE_TEXT_MAX);
+	const struct wire_wanted *w = p->wanted;
+	const char *address = NULL;
+
+	buf_add_safe(&b, w->label);
+	buf_add_safe(&b, "@");
+	buf_add_safe(&b, p->node_name);
+	buf_add_safe(&b, " ");
+	buf_add_safe(&b, i->name);
+	for (size_t n = 0; !address && n < w->n_networks; n++) {
+		address = address_on(i, &w->networks[n]);
+		if (!address)
+			continue;
+		buf_add_safe(&b, " (");
+		buf_add_safe(&b, w->networks[n].name);
+		buf_addf(&b, " %s)", address);
+	}
+	if (!address && i->n_addresses && !i->loopback)
+		buf_addf(&b, " (%s)", i->addresses[0]);
+	return buf_take(&b);
+}
+
+static char *suffix_of(const char *link_text)
+{
+	char *s = names_clean(link_text, 24);
+
+	for (char *p = s; *p; p++)
+		*p = *p == '.' ? '_' : (char)tolower((unsigned char)*p);
+	return s;
+}
+
+/* libpcap (1.10) refuses a file with two interfaces of raw IP: each has a file of its own. */
+static bool takes_more(const struct fileset_group *g)
+{
+	return g->link_type != LINKTYPE_RAW || !g->n;
+}
+
+static struct fileset_group *group_for(struct fileset *f, const struct fileset_interface *i)
+{
+	struct fileset_group *g;
+	cleanup_free char *suffix = NULL;
+	size_t alike = 1;
+
+	for (size_t k = 0; k < f->n_groups; k++) {
+		if (f->groups[k].link_type != i->link_type)
+			continue;
+		if (takes_more(&f->groups[k]))
+			return &f->groups[k];
+		alike++;
+	}
+	f->groups = xrealloc(f->groups, f->n_groups + 1, sizeof(*f->groups));
+	g = &f->groups[f->n_groups];
+	*g = (struct fileset_group){ .link_type = i->link_type };
+	suffix = f->n_groups ? suffix_of(i->link_text) : NULL;
+	g->suffix = alike > 1 ? xasprintf("%s_%zu", suffix, alike) : take_ptr(&suffix);
+	f->n_groups++;
+	return g;
+}
+
+/* What all files would weigh if they ended now. */
+static uint64_t weight(const struct fileset *f)
+{
+	uint64_t sum = (uint64_t)f->old_bytes;
+
+	for (size_t i = 0; i < f->n_groups; i++)
+		sum += f->groups[i].segment ? segment_size(f->groups[i].segment) : 0;
+	return sum;
+}
+
+/* How large the group's file may become, the others being as they are; 0: no limit. */
+static uint64_t room_for(const struct fileset *f, const struct fileset_group *g)
+{
+	uint64_t max = (uint64_t)f->plan.arm->max_bytes;
+
+	return max ? max - (weight(f) - segment_size(g->segment)) : 0;
+}
+
+int fileset_declare(struct fileset *f, const struct fileset_interface *i, struct err *err)
+{
+	struct fileset_group *g = group_for(f, i);
+	struct buf name = BUF_INIT(4 * WIRE_TEXT_MAX);
+	struct pcapng_interface *p;
+	int r = 0;
+
+	g->interfaces = xrealloc(g->interfaces, g->n + 1, sizeof(*g->interfaces));
+	p = &g->interfaces[g->n];
+	buf_add_safe(&name, i->name);
+	*p = (struct pcapng_interface){
+		.name = buf_take(&name), .description = describe(&f->plan, i),
+		.filter = xstrdup_null(f->plan.arm->filter), .link_type = i->link_type,
+		.snaplen = f->plan.arm->snaplen, .has_mac = i->mac,
+	};
+	if (i->mac)
+		memcpy(p->mac, i->mac, sizeof(p->mac));
+	f->where = xrealloc(f->where, f->n + 1, sizeof(*f->where));
+	f->where[f->n++] = (struct fileset_where){ (size_t)(g - f->groups), g->n++ };
+
+	if (g->segment && f->plan.arm->format != WIRE_PCAP)
+		r = segment_add_interface(g->segment, p, room_for(f, g), err);
+	return r == SEGMENT_E_FULL ? FILESET_E_BYTES : r;
+}
+
+size_t fileset_interfaces(const struct fileset *f)
+{
+	return f->n;
+}
+
+const char *fileset_interface_name(const struct fileset *f, size_t number)
+{
+	return f->groups[f->where[number].group].interfaces[f->where[number].index].name;
+}
+
+uint16_t fileset_link_type(const struct fileset *f, size_t number)
+{
+	return f->groups[f->where[number].group].link_type;
+}
+
+bool fileset_loses_interfaces(const struct fileset *f)
+{
+	for (size_t i = 0; i < f->n_groups; i++)
+		if (f->plan.arm->format == WIRE_PCAP && f->groups[i].n > 1)
+			return true;
+	return false;
+}
+
+/* ---- files ---- */
+
+/* ts_ns: what its first packet says, or the present. */
+static int open_group(struct fileset *f, struct fileset_group *g, int64_t ts_ns, struct err *err)
+{
+	cleanup_free char *name = fileset_file_name(f, g);
+	const struct segment_plan p = {
+		.room = f->plan.room, .disk = f->plan.disk, .dirfd = f->plan.dirfd, .name = name,
+		.section = { .os = f->plan.os, .application = "swarmcap " SWARMCAP_VERSION,
+			     .comment = f->plan.comment },
+		.interfaces = g->interfaces, .n_interfaces = g->n,
+		.names = f->names, .n_names = f->plan.arm->n_hosts,
+		.stats_comment = g->suffix ? NULL : STATS_COMMENT, .counts_drops = !g->suffix,
+	};
+
+	int64_t now = clock_wall_ns();
+	int r;
+
+	fileset_make_place(f, g);
+	g->start_ns = ts_ns < now ? ts_ns : now;
+	fileset_set_interval(f, g, ts_ns);
+	r = segment_open(&g->segment, &p, err);
+	g->empty_size = r ? 0 : segment_size(g->segment);
+	return r;
+}
+
+static void discard(struct fileset_group *g)
+{
+	segment_discard(g->segment);
+	g->segment = NULL;
+}
+
+int fileset_begin(struct fileset *f, struct err *err)
+{
+	uint64_t max = (uint64_t)f->plan.arm->max_bytes;
+	int r = f->n_groups ? open_group(f, &f->groups[0], clock_wall_ns(), err)
+			    : err_set(err, -ENODEV, "there is no interface to capture on");
+
+	if (r || !max || weight(f) <= max)
+		return r;
+	r = err_set(err, -EFBIG, "max-bytes %lld is less than an empty capture needs: %llu",
+		    (long long)max, (unsigned long long)weight(f));
+	discard(&f->groups[0]);
+	return r;
+}
+
+/* The limit may leave no room for a further file's header. */
+static int open_further(struct fileset *f, struct fileset_group *g, int64_t ts_ns, struct err *err)
+{
+	uint64_t max = (uint64_t)f->plan.arm->max_bytes;
+	int r = open_group(f, g, ts_ns, err);
+
+	if (r || !max || weight(f) <= max)
+		return r;
+	discard(g);
+	return FILESET_E_BYTES;
+}
+
+/* ---- packets ---- */
+
+/*
+ * The size at which the group's file is to end, and the next one to begin; 0: it is not. A file
+ * with thousands of hosts' names in front holds as much of packets.
+ */
+static uint64_t rotation_for(const struct fileset *f, const struct fileset_group *g)
+{
+	uint64_t size = (uint64_t)f->plan.arm->rotate_bytes;
+
+	if (size && size < 2 * g->empty_size)
+		size = 2 * g->empty_size;
+	return size && segment_packets(g->segment) && fileset_may_rotate(f, g) ? size : 0;
+}
+
+/* Into the group's file; rotated at most once, since one packet fits into every file. */
+static int put(struct fileset *f, struct fileset_group *g, const struct pcapng_packet *p,
+	       struct err *err)
+{
+	uint64_t room = room_for(f, g), rotation = rotation_for(f, g);
+	bool rotates = rotation && (!room || rotation < room);
+	int r = segment_add(g->segment, p, rotates ? rotation : room, err);
+
+	if (r != SEGMENT_E_FULL || !rotates)
+		return r;
+	fileset_rotate(f, g);
+	r = open_further(f, g, p->ts_ns, err);
+	return r ? r : segment_add(g->segment, p, room_for(f, g), err);
+}
+
+/* The packet is of a later interval than the group's file. */
+static int change_interval(struct fileset *f, struct fileset_group *g, int64_t ts_ns,
+			   struct err *err)
+{
+	if (segment_packets(g->segment) && fileset_may_rotate(f, g)) {
+		fileset_rotate(f, g);
+		return open_further(f, g, ts_ns, err);
+	}
+	fileset_set_interval(f, g, ts_ns);
+	return 0;
+}
+
+static int result_of(struct fileset *f, struct fileset_group *g, int r)
+{
+	if (r == SEGMENT_E_BUSY)
+		return FILESET_E_BUSY;
+	if (r != SEGMENT_E_FULL)
+		return r;
+	/* opened for this packet, and it has no room */
+	if (g->segment && !segment_packets(g->segment) && (g->suffix || g->number))
+		discard(g);
+	return FILESET_E_BYTES;
+}
+
+int fileset_add(struct fileset *f, const struct pcapng_packet *p, struct err *err)
+{
+	const struct fileset_where *at = &f->where[p->interface];
+	struct fileset_group *g = &f->groups[at->group];
+	struct pcapng_packet mine = *p;
+	int r = 0;
+
+	mine.interface = (uint32_t)at->index;
+	if (!g->segment)
+		r = open_further(f, g, p->ts_ns, err);
+	else if (p->ts_ns >= g->until_ns)
+		r = change_interval(f, g, p->ts_ns, err);
+	if (r)
+		return r;
+	r = put(f, g, &mine, err);
+	if (r)
+		return r < 0 ? r : result_of(f, g, r);
+	f->packets++;
+	f->truncated += p->caplen < p->len;
+	return f->packets == f->plan.arm->max_packets ? FILESET_E_PACKETS : 0;
+}
+
+int fileset_tick(struct fileset *f, int64_t now_ns, int age_ms, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < f->n_groups; i++) {
+		struct fileset_group *g = &f->groups[i];
+
+		if (!g->segment)
+			continue;
+		r = segment_tick(g->segment, now_ns, age_ms, err);
+		if (!r)
+			fileset_end_interval(f, g, now_ns);
+	}
+	return r;
+}
+
+void fileset_set_dropped(struct fileset *f, int64_t dropped)
+{
+	f->dropped = dropped;
+}
+
+bool fileset_is_flushed(const struct fileset *f)
+{
+	for (size_t i = 0; i < f->n_groups; i++)
+		if (f->groups[i].segment && !segment_is_flushed(f->groups[i].segment))
+			return false;
+	return true;
+}
+
+int64_t fileset_bytes(const struct fileset *f)
+{
+	return (int64_t)weight(f);
+}
+
+int64_t fileset_packets(const struct fileset *f)
+{
+	return f->packets;
+}
+
+int64_t fileset_truncated(const struct fileset *f)
+{
+	return f->truncated;
+}

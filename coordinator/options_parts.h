@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * options_parts.h - what the table of options takes from its other files; of no use to others
+ */
+#ifndef OPTIONS_PARTS_H
+#define OPTIONS_PARTS_H
+
+#include "options.h"
+
+typedef int option_set(struct request *r, const char *value, struct err *err);
+
+/* options_capture.c */
+option_set options_set_filter, options_set_interface, options_set_snaplen, options_set_duration,
+	options_set_max_bytes, options_set_max_packets, options_set_rotate_bytes,
+	options_set_rotate_time, options_set_keep_files, options_set_fetch_rate, options_set_format;
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * crew_test.c - work is done, side by side, and threads go
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <stdatomic.h>
+
+#include "../../agent/crew.h"
+
+static atomic_int done;
+
+static void nap(void *job)
+{
+	clock_sleep_ms(*(int *)job);
+	atomic_fetch_add(&done, 1);
+}
+
+static size_t threads(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	size_t n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void test_side_by_side(void **state)
+{
+	struct crew *c = crew_new();
+	int64_t start = clock_mono_ns();
+	int ms = 50;
+
+	atomic_store(&done, 0);
+	for (int i = 0; i < 2 * CREW_THREADS_MAX; i++)
+		crew_run(c, nap, &ms);
+	crew_free(c);
+	assert_int_equal(atomic_load(&done), 2 * CREW_THREADS_MAX);
+	assert_true(clock_mono_ns() - start < 16 * 50 * NS_PER_MS);
+}
+
+/* A few pieces of work, one after another, need a thread or two; and idle threads end. */
+static void test_threads_go(void **state)
+{
+	size_t before = threads();
+	struct crew *c = crew_new();
+	int ms = 1;
+
+	for (int i = 0; i < 20; i++) {
+		crew_run(c, nap, &ms);
+		clock_sleep_ms(3);
+		assert_true(threads() <= before + 3);
+	}
+	for (int i = 0; i < 100 && threads() > before; i++)
+		clock_sleep_ms(20);
+	assert_int_equal(threads(), before);
+	crew_run(c, nap, &ms);
+	crew_free(c);
+	crew_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_threads_go),	/* before other crews' last threads go */
+		cmocka_unit_test(test_side_by_side),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

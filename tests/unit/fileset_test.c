@@ -1,0 +1,648 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fileset_test.c - the files of one target: a file per link type, limits over all, rotation
+ */
+#include "agent_world.h"
+#include "fileset.h"
+
+#define T0 1795444745120334551LL
+
+static struct world w;
+static int folder;
+static struct disk *disk;
+static uint8_t data[2000];
+
+/* What rotation told. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct wire_file ended[64];
+static size_t n_ended, n_removed, n_failed;
+static int64_t lost;
+static char removed[64][32];
+static bool threads;
+
+static const uint8_t mac[6] = { 2, 0x42, 10, 0, 1, 5 };
+static char *const addresses[] = { (char *)"10.0.1.5/24" };
+static const struct fileset_interface interfaces[] = {
+	{ .name = "lo", .loopback = true, .link_type = 1, .link_text = "EN10MB" },
+	{ .name = "tun0", .link_type = 101, .link_text = "RAW" },
+	{ .name = "eth0", .link_type = 1, .link_text = "EN10MB", .mac = mac,
+	  .addresses = addresses, .n_addresses = 1 },
+	{ .name = "eth1", .link_type = 1, .link_text = "EN10MB" },
+};
+
+struct work {
+	void (*fn)(void *job);
+	void *job;
+};
+
+static void *work_main(void *arg)
+{
+	struct work *x = arg;
+
+	x->fn(x->job);
+	free(x);
+	return NULL;
+}
+
+static void defer(void *arg, void (*fn)(void *job), void *job)
+{
+	struct work *x = xcalloc(1, sizeof(*x));
+	pthread_t thread;
+
+	*x = (struct work){ fn, job };
+	if (!threads) {
+		work_main(x);
+		return;
+	}
+	assert_int_equal(pthread_create(&thread, NULL, work_main, x), 0);
+	pthread_detach(thread);
+}
+
+static void on_ended(void *arg, struct wire_file *f)
+{
+	pthread_mutex_lock(&lock);
+	ended[n_ended++] = *f;
+	pthread_mutex_unlock(&lock);
+}
+
+static size_t count_ended(void)
+{
+	size_t n;
+
+	pthread_mutex_lock(&lock);
+	n = n_ended;
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+static void on_removed(void *arg, const char *name)
+{
+	pthread_mutex_lock(&lock);
+	snprintf(removed[n_removed++], sizeof(removed[0]), "%s", name);
+	pthread_mutex_unlock(&lock);
+}
+
+static void on_failed(void *arg, const struct err *err, int64_t n)
+{
+	pthread_mutex_lock(&lock);
+	n_failed++;
+	lost += n;
+	pthread_mutex_unlock(&lock);
+}
+
+static struct fileset *open_fileset(const struct wire_arm *a, int *result)
+{
+	const struct fileset_plan p = {
+		.room = spool_segment_room(w.spool), .disk = disk, .dirfd = folder, .target = 4,
+		.arm = a, .wanted = &a->targets[0], .node_name = "node1", .os = "6.1",
+		.defer = defer, .ended = on_ended, .removed = on_removed, .failed = on_failed,
+	};
+	struct fileset *f = fileset_new(&p);
+
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(fileset_declare(f, &interfaces[i], NULL), 0);
+	fileset_set_dropped(f, 0);
+	*result = fileset_begin(f, NULL);
+	if (!*result)
+		return f;
+	fileset_free(f);
+	return NULL;
+}
+
+static int add(struct fileset *f, uint32_t interface, uint32_t n)
+{
+	const struct pcapng_packet p = { .interface = interface, .ts_ns = T0, .caplen = n,
+					 .len = n + 1, .data = data };
+	int r;
+
+	while ((r = fileset_add(f, &p, NULL)) == FILESET_E_BUSY)
+		clock_sleep_ms(1);
+	return r;
+}
+
+static void finish(struct fileset *f, struct fileset_end *end)
+{
+	int64_t bytes;
+
+	*end = (struct fileset_end){ .start_ns = T0, .end_ns = T0 + 1 };
+	fileset_set_dropped(f, 2);
+	bytes = fileset_bytes(f);
+	assert_int_equal(fileset_finish(f, end, NULL), 0);
+	assert_int_equal(fileset_bytes(f), bytes);
+	fileset_free(f);
+}
+
+static void forget(struct wire_file *f)
+{
+	unlinkat(folder, f->name, 0);
+	free(f->name);
+	free(f->suffix);
+}
+
+static void clear(struct fileset_end *end)
+{
+	for (size_t i = 0; i < end->n_files; i++)
+		forget(&end->files[i]);
+	free(end->files);
+	for (size_t i = 0; i < n_ended; i++)
+		forget(&ended[i]);
+	n_ended = n_removed = n_failed = 0;
+	lost = 0;
+}
+
+static void summarize(const char *name, struct pcapng_summary *sum)
+{
+	cleanup_free char *path = xasprintf("%s/%s/%s", w.spool_dir, WORLD_ID, name);
+
+	world_summarize(path, sum);
+}
+
+static void test_file_per_link_type(void **state)
+{
+	struct wire_arm a = world_arm(WORLD_ID, 1);
+	struct pcapng_summary sum;
+	struct fileset_end end;
+	struct fileset *f;
+	int r;
+
+	f = open_fileset(&a, &r);
+	assert_int_equal(r, 0);
+	assert_int_equal(add(f, 0, 60), 0);
+	assert_int_equal(add(f, 2, 60), 0);
+	assert_int_equal(add(f, 1, 60), 0);
+	assert_int_equal(fileset_packets(f), 3);
+	assert_false(fileset_loses_interfaces(f));
+	assert_int_equal(fileset_truncated(f), 3);
+	finish(f, &end);
+	assert_int_equal(end.n_files, 2);
+	assert_string_equal(end.files[0].name, "4-000.pcapng");
+	assert_null(end.files[0].suffix);
+	assert_int_equal(end.files[0].packets, 2);
+	assert_string_equal(end.files[1].name, "4-000-raw.pcapng");
+	assert_string_equal(end.files[1].suffix, "raw");
+	summarize("4-000.pcapng", &sum);
+	assert_int_equal(sum.link_type, 1);
+	assert_int_equal(sum.interfaces, 2);
+	summarize("4-000-raw.pcapng", &sum);
+	assert_int_equal(sum.link_type, 101);
+	assert_int_equal(sum.interfaces, 1);
+	assert_int_equal(sum.packets, 1);
+	clear(&end);
+	wire_arm_release(&a);
+}
+
+/* No name, no statistics, one link type: but each packet, in the file of its link type. */
+static void test_classic_files(void **state)
+{
+	struct wire_arm a = world_arm(WORLD_ID, 1);
+	struct pcapng_summary sum;
+	struct fileset_end end;
+	struct fileset *f;
+	int r;
+
+	a.format = WIRE_PCAP;
+	f = open_fileset(&a, &r);
+	assert_int_equal(r, 0);
+	assert_true(fileset_loses_interfaces(f));
+	assert_int_equal(add(f, 0, 60), 0);
+	assert_int_equal(add(f, 2, 60), 0);
+	assert_int_equal(add(f, 1, 60), 0);
+	finish(f, &end);
+	assert_int_equal(end.n_files, 2);
+	assert_string_equal(end.files[0].name, "4-000.pcap");
+	assert_int_equal(end.files[0].bytes, PCAPFILE_HEADER_SIZE + 2 * (16 + 60));
+	assert_string_equal(end.files[1].name, "4-000-raw.pcap");
+	summarize("4-000.pcap", &sum);
+	assert_int_equal(sum.link_type, 1);
+	assert_int_equal(sum.packets, 2);
+	summarize("4-000-raw.pcap", &sum);
+	assert_int_equal(sum.link_type, 101);
+	assert_int_equal(sum.packets, 1);
+	clear(&end);
+	wire_arm_release(&a);
+}
+
+static void test_quiet_target_has_one_file(void **state)
+{
+	struct wire_arm a = world_arm(WORLD_ID, 1);
+	struct fileset_end end;
+	int r;
+
+	finish(open_fileset(&a, &r), &end);
+	assert_int_equal(end.n_files, 1);
+	assert_int_equal(end.files[0].packets, 0);
+	clear(&end);
+	wire_arm_release(&a);
+}
+
+static void test_max_packets_over_all_files(void **state)
+{
+	struct wire_arm a = world_arm(WORLD_ID, 1);
+	struct fileset_end end;
+	struct fileset *f;
+	int r;
+
+	a.max_packets = 5;
+	f = open_fileset(&a, &r);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(add(f, i % 2, 60), 0);
+	assert_int_equal(add(f, 0, 60), FILESET_E_PACKETS);
+	finish(f, &end);
+	assert_int_equal(end.files[0].packets + end.files[1].packets, 5);
+	clear(&end);
+	wire_arm_release(&a);
+}
+
+static int64_t bytes_of(const struct fileset_end *end)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < end->n_files; i++)
+		sum += end->files[i].bytes;
+	return sum;
+}
+
+/* Whatever the limit: the sum of all files stays within, also when a second file begins. */
+static void check_max_bytes(enum wire_format format, int64_t from)
+{
+	for (int64_t max = from; max < from + 1500; max += 41) {
+		struct wire_arm a = world_arm(WORLD_ID, 1);
+		struct fileset_end end;
+		struct fileset *f;
+		int r;
+
+		a.format = format;
+		a.max_bytes = max;
+		f = open_fileset(&a, &r);
+		if (r) {
+			assert_int_equal(r, -EFBIG);
+			wire_arm_release(&a);
+			continue;
+		}
+		for (uint32_t i = 0; !r; i++)
+			r = add(f, i % 3, 60);
+		assert_int_equal(r, FILESET_E_BYTES);
+		assert_true(fileset_bytes(f) <= max);
+		finish(f, &end);
+		assert_true(bytes_of(&end) <= max);
+		clear(&end);
+		wire_arm_release(&a);
+	}
+}
+
+static void test_max_bytes_over_all_files(void **state)
+{
+	check_max_bytes(WIRE_PCAPNG, 700);
+	check_max_bytes(WIRE_PCAP, 10);
+}
+
+static void test_too_small_leaves_nothing(void **state)
+{
+	struct wire_arm a = world_arm(WORLD_ID, 1);
+	int r;
+
+	a.max_bytes = 100;
+	assert_null(open_fileset(&a, &r));
+	assert_int_equal(r, -EFBIG);
+	assert_int_equal(faccessat(folder, ".4-000.pcapng.part", F_OK, 0), -1);
+	wire_arm_release(&a);
+}
+
+/* ---- rotation ---- */
+
+static int64_t size_of(const char *name)
+{
+	struct stat st;
+
+	return fstatat(folder, name, &st, 0) ? -1 : st.st_size;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct wire_file *)a)->name, ((const struct wire_file *)b)->name);
+}
+
+/* No file is larger, and none could have held one packet more. */
+static void test_rotation_by_bytes(void **state)
+{
+	const int64_t one = 32 + 100;
+
+	for (int64_t max = 1500; max < 1500 + 2 * one; max += 7) {
+		struct wire_arm a = world_arm(WORLD_ID, 1);
+		struct fileset_end end;
+		struct fileset *f;
+		int r;
+
+		a.rotate_bytes = max;
+		f = open_fileset(&a, &r);
+		for (int i = 0; i < 50; i++)
+			assert_int_equal(add(f, 0, 100), 0);
+		finish(f, &end);
+		qsort(ended, n_ended, sizeof(ended[0]), by_name);
+		assert_int_equal(end.n_files, 1);
+		assert_true(n_ended > 2);
+		assert_string_equal(ended[1].name, "4-001.pcapng");
+		assert_int_equal(ended[1].segment, 1);
+		assert_int_equal(end.files[0].segment, n_ended);
+		for (size_t i = 0; i < n_ended; i++) {
+			assert_true(ended[i].bytes <= max && ended[i].bytes + one > max);
+			assert_int_equal(size_of(ended[i].name), ended[i].bytes);
+		}
+		clear(&end);
+		wire_arm_release(&a);
+	}
+}
+
+static void test_rotation_loses_nothing(void **state)
+{
+	struct wire_arm a = world_arm(WORLD_ID, 1);
+	struct fileset_end end;
+	struct fileset *f;
+	int64_t packets = 0, bytes;
+	int r;
+
+	a.rotate_bytes = 300000;
+	f = open_fileset(&a, &r);
+	for (uint32_t i = 0; i < 9000; i++)
+		assert_int_equal(add(f, i % 3, i % 2000), 0);
+	bytes = fileset_bytes(f);
+	finish(f, &end);
+	for (size_t i = 0; i < n_ended + end.n_files; i++) {
+		const struct wire_file *x = i < n_ended ? &ended[i] : &end.files[i - n_ended];
+		struct pcapng_summary sum;
+
+		summarize(x->name, &sum);
+		assert_int_equal(sum.packets, x->packets);
+		packets += x->packets;
+		bytes -= x->bytes;
+	}
+	assert_int_equal(packets, 9000);
+	assert_int_equal(bytes, 0);
+	assert_int_equal(n_failed, 0);
+	clear(&end);
+	wire_arm_release(&a);
+}
+
+static int add_at(struct fileset *f, int64_t ts)
+{
+	const struct pcapng_packet p = { .ts_ns = ts, .caplen = 60, .len = 60, .data = data };
+	int r;
+
+	while ((r = fileset_add(f, &p, NULL)) == FILESET_E_BUSY)
+		clock_sleep_ms(1);
+	return r;
+}
+
+/* By the timer, and not by the next packet; an empty file is not rotated. */
+static void test_rotation_by_timer(void **state)
+{
+	struct wire_arm a = world_arm(WORLD_ID, 1);
+	int64_t now = clock_mono_ns();
+	struct fileset_end end;
+	struct fileset *f;
+	int r;
+
+	a.rotate_ms = 1000;
+	f = open_fileset(&a, &r);
+	assert_int_equal(fileset_tick(f, now + 5 * NS_PER_S, 0, NULL), 0);
+	assert_int_equal(add_at(f, clock_wall_ns()), 0);
+	assert_int_equal(fileset_tick(f, now + 1900 * NS_PER_MS, 0, NULL), 0);
+	assert_int_equal(count_ended(), 0);
+	/* its second, and two more for a ring's last block */
+	assert_int_equal(fileset_tick(f, now + 3100 * NS_PER_MS, 0, NULL), 0);
+	fileset_tick(f, now + 60 * NS_PER_S, 0, NULL);
+	finish(f, &end);
+	assert_int_equal(n_ended, 1);
+	assert_int_equal(ended[0].packets, 1);
+	assert_int_equal(end.n_files, 0);
+	clear(&end);
+	wire_arm_release(&a);
+}
+
+/* Threads finish files in any order. */
+static int64_t packets_of(int number)
+{
+	for (size_t i = 0; i < n_ended; i++)
+		if (ended[i].segment == number)
+			return ended[i].packets;
+	return -1;
+}
+
+/* A packet's file is its second's, however late and in whatever crowd it comes. */
+static void test_rotation_by_time(void **state)
+{
+	static const int64_t at_ms[] = {
+		100, 900,
+		1010, 1990, 1500,	/* the ring's order is not time's */
+		5100, 5900,
+		6050,
+	};
+	struct wire_arm a = world_arm(WORLD_ID, 1);
+	struct fileset_end end;
+	struct fileset *f;
+	int64_t start;
+	int r;
+
+	a.rotate_ms = 1000;
+	f = open_fileset(&a, &r);
+	start = clock_wall_ns();
+	for (size_t i = 0; i < ARRAY_SIZE(at_ms); i++)
+		assert_int_equal(add_at(f, start + at_ms[i] * NS_PER_MS), 0);
+	finish(f, &end);
+	assert_int_equal(n_ended, 3);
+	assert_int_equal(packets_of(0), 2);
+	assert_int_equal(packets_of(1), 3);
+	assert_int_equal(packets_of(2), 2);
+	assert_int_equal(end.n_files, 1);
+	assert_int_equal(end.files[0].packets, 1);
+	clear(&end);
+	wire_arm_release(&a);
+}
+
+/* The clock is set back by an hour: files go on, by the timer. */
+static void test_rotation_after_clock_step(void **state)
+{
+	struct wire_arm a = world_arm(WORLD_ID, 1);
+	int64_t now = clock_mono_ns(), start;
+	struct fileset_end end;
+	struct fileset *f;
+	int r;
+
+	a.rotate_ms = 1000;
+	f = open_fileset(&a, &r);
+	start = clock_wall_ns();
+	assert_int_equal(add_at(f, start), 0);
+	assert_int_equal(add_at(f, start - 3600 * NS_PER_S), 0);
+	fileset_tick(f, now + 4 * NS_PER_S, 0, NULL);
+	assert_int_equal(add_at(f, start - 3599 * NS_PER_S), 0);
+	assert_int_equal(add_at(f, start - 3597 * NS_PER_S), 0);
+	finish(f, &end);
+	assert_int_equal(n_ended, 2);
+	assert_int_equal(packets_of(0), 2);
+	assert_int_equal(packets_of(1), 1);
+	clear(&end);
+	wire_arm_release(&a);
+}
+
+static void test_ring(void **state)
+{
+	for (int keep = 1; keep <= 3; keep++) {
+		struct wire_arm a = world_arm(WORLD_ID, 1);
+		struct spool_room before, after;
+		struct fileset_end end;
+		struct fileset *f;
+		size_t there = 0;
+		int64_t bytes = 0;
+		int r;
+
+		spool_room(w.spool, &before);
+		a.rotate_bytes = 2000;
+		a.keep_files = keep;
+		f = open_fileset(&a, &r);
+		for (int i = 0; i < 100; i++) {
+			assert_int_equal(add(f, 0, 100), 0);
+			if (i % 10 == 0)
+				assert_int_equal(add(f, 1, 100), 0);
+		}
+		finish(f, &end);
+		for (size_t i = 0; i < n_ended; i++) {
+			there += size_of(ended[i].name) >= 0 && !ended[i].suffix;
+			bytes += size_of(ended[i].name) >= 0 ? ended[i].bytes : 0;
+		}
+		for (size_t i = 0; i < end.n_files; i++)
+			bytes += end.files[i].bytes;
+		assert_int_equal(there, keep - 1);
+		assert_int_equal(end.n_files, 2);
+		for (size_t i = 0; i < n_removed; i++)
+			assert_int_equal(size_of(removed[i]), -1);
+		spool_room(w.spool, &after);
+		assert_int_equal(after.used - before.used, bytes);
+		spool_give(w.spool, bytes);
+		clear(&end);
+		wire_arm_release(&a);
+	}
+}
+
+static void test_limits_over_rotated_files(void **state)
+{
+	for (int64_t max = 4000; max < 4000 + 1500; max += 31) {
+		struct wire_arm a = world_arm(WORLD_ID, 1);
+		struct fileset_end end;
+		struct fileset *f;
+		int64_t sum;
+		int r, n = 0;
+
+		a.rotate_bytes = 1200;
+		a.max_bytes = max;
+		f = open_fileset(&a, &r);
+		while ((r = add(f, 0, 60)) == 0)
+			n++;
+		assert_int_equal(r, FILESET_E_BYTES);
+		finish(f, &end);
+		sum = bytes_of(&end);
+		for (size_t i = 0; i < n_ended; i++)
+			sum += ended[i].bytes;
+		assert_true(sum <= max);
+		for (size_t i = 0; i < end.n_files; i++)
+			assert_true(end.files[i].packets > 0);
+		clear(&end);
+		wire_arm_release(&a);
+	}
+}
+
+/* Its block stands in the file that is open, and at the front of the next one. */
+static void test_late_interface(void **state)
+{
+	cleanup_free char *line = xasprintf("tshark -r %s/%s/4-001.pcapng -T fields -e "
+					    "frame.interface_name 2>/dev/null | sort -u",
+					    w.spool_dir, WORLD_ID);
+	struct wire_arm a = world_arm(WORLD_ID, 1);
+	struct fileset_end end;
+	struct pcapng_summary sum;
+	struct fileset *f;
+	char said[64] = "";
+	FILE *p;
+	int r;
+
+	a.rotate_bytes = 3000;
+	f = open_fileset(&a, &r);
+	assert_int_equal(add(f, 0, 60), 0);
+	assert_int_equal(fileset_declare(f, &interfaces[3], NULL), 0);
+	assert_int_equal(fileset_interfaces(f), 4);
+	assert_string_equal(fileset_interface_name(f, 3), "eth1");
+	while (count_ended() == 0)
+		assert_int_equal(add(f, 3, 100), 0);
+	assert_int_equal(add(f, 3, 100), 0);
+	finish(f, &end);
+	summarize("4-000.pcapng", &sum);
+	assert_int_equal(sum.interfaces, 3);
+	p = popen(line, "re");
+	assert_non_null(fgets(said, sizeof(said), p));
+	pclose(p);
+	assert_string_equal(said, "eth1\n");
+	clear(&end);
+	wire_arm_release(&a);
+}
+
+static int set_up(void **state)
+{
+	world_make(&w);
+	return spool_create_dir(w.spool, WORLD_ID, &folder, NULL);
+}
+
+static int tear_down(void **state)
+{
+	close(folder);
+	world_free(&w);
+	return 0;
+}
+
+static int start_disk(void **state)
+{
+	threads = true;
+	return disk_start(&disk, 4, NULL);
+}
+
+static int stop_disk(void **state)
+{
+	threads = false;
+	disk_stop(disk);
+	disk = NULL;
+	return 0;
+}
+
+#define ON_DISK(t) { "on disk: " #t, t, start_disk, stop_disk, NULL }
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_file_per_link_type),
+		cmocka_unit_test(test_classic_files),
+		cmocka_unit_test(test_quiet_target_has_one_file),
+		cmocka_unit_test(test_max_packets_over_all_files),
+		cmocka_unit_test(test_max_bytes_over_all_files),
+		cmocka_unit_test(test_too_small_leaves_nothing),
+		cmocka_unit_test(test_rotation_by_bytes),
+		cmocka_unit_test(test_rotation_loses_nothing),
+		cmocka_unit_test(test_rotation_by_timer),
+		cmocka_unit_test(test_rotation_by_time),
+		cmocka_unit_test(test_rotation_after_clock_step),
+		cmocka_unit_test(test_ring),
+		cmocka_unit_test(test_limits_over_rotated_files),
+		cmocka_unit_test(test_late_interface),
+		ON_DISK(test_file_per_link_type),
+		ON_DISK(test_classic_files),
+		ON_DISK(test_quiet_target_has_one_file),
+		ON_DISK(test_max_packets_over_all_files),
+		ON_DISK(test_max_bytes_over_all_files),
+		ON_DISK(test_too_small_leaves_nothing),
+		ON_DISK(test_rotation_by_bytes),
+		ON_DISK(test_rotation_loses_nothing),
+		ON_DISK(test_rotation_by_time),
+		ON_DISK(test_ring),
+		ON_DISK(test_limits_over_rotated_files),
+		ON_DISK(test_late_interface),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * outfile_test.c - bytes that go in come out, in order, whatever the sizes, flushes and file system
+ */
+#include "judge.h"
+#include "outfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static struct disk *disk;
+static int folder;
+
+static uint8_t byte_at(uint64_t i)
+{
+	return (uint8_t)(i * 7 + i / 251 + i / 65537 + 1);	/* seldom 0 */
+}
+
+static struct outfile *open_file(int dirfd, const char *name)
+{
+	struct outfile *o = NULL;
+	struct err err = ERR_INIT;
+
+	if (outfile_open(&o, disk, dirfd, name, &err))
+		fail_msg("%s", err.text);
+	return o;
+}
+
+static void fill(struct outfile *o, size_t n)
+{
+	uint64_t at = outfile_size(o);
+	uint8_t *p;
+
+	while (!(p = outfile_reserve(o, n))) {
+		assert_int_equal(outfile_error(o), 0);
+		clock_sleep_ms(1);
+	}
+	for (size_t i = 0; i < n; i++)
+		p[i] = byte_at(at + i);
+	outfile_advance(o, n);
+}
+
+static uint64_t check_bytes(int dirfd, const char *name, uint64_t most)
+{
+	cleanup_close int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	cleanup_free uint8_t *p = NULL;
+	uint64_t i = 0;
+	struct stat st;
+
+	assert_return_code(fd, errno);
+	assert_return_code(fstat(fd, &st), errno);
+	p = xmalloc((size_t)st.st_size + 1);
+	assert_int_equal(util_read_full(fd, p, (size_t)st.st_size), 0);
+	while (i < most && i < (uint64_t)st.st_size && p[i] == byte_at(i))
+		i++;
+	for (uint64_t k = i; k < (uint64_t)st.st_size; k++)
+		assert_int_equal(p[k], 0);
+	return i;
+}
+
+static void finish(struct outfile *o, int dirfd, const char *name)
+{
+	cleanup_close int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	char hex[CHECKSUM_HEX], again[CHECKSUM_HEX];
+	uint64_t size = outfile_size(o);
+	struct stat st;
+
+	assert_int_equal(outfile_finish(o, hex), 0);
+	outfile_free(o);
+	assert_return_code(fstat(fd, &st), errno);
+	assert_int_equal(st.st_size, size);
+	assert_int_equal(check_bytes(dirfd, name, size), size);
+	assert_int_equal(checksum_fd(fd, again), 0);
+	assert_string_equal(hex, again);
+	unlinkat(dirfd, name, 0);
+}
+
+/* Sizes and flushes by chance: what is small, what fills pages, what is larger than a buffer. */
+static void check_mixed(int dirfd, unsigned seed)
+{
+	struct outfile *o = open_file(dirfd, "mixed");
+
+	for (int i = 0; i < 400; i++) {
+		unsigned kind = (unsigned)rand_r(&seed) % 100;
+		size_t n = (size_t)rand_r(&seed);
+
+		if (kind < 60)
+			fill(o, n % 3000);
+		else if (kind < 75)
+			fill(o, n % 70000);
+		else if (kind < 80)
+			fill(o, n % OUTFILE_RESERVE_MAX + 1);
+		else if (kind < 90)
+			fill(o, DISK_ALIGN - outfile_size(o) % DISK_ALIGN);
+		else
+			outfile_flush(o);
+	}
+	finish(o, dirfd, "mixed");
+}
+
+static void test_mixed(void **state)
+{
+	for (unsigned seed = 1; seed < 20; seed++)
+		check_mixed(folder, seed);
+}
+
+static void test_empty(void **state)
+{
+	struct outfile *o = open_file(folder, "empty"), *other = NULL;
+
+	assert_int_equal(outfile_open(&other, disk, folder, "empty", NULL), -EEXIST);
+	assert_true(outfile_is_flushed(o));
+	outfile_flush(o);
+	finish(o, folder, "empty");
+	outfile_free(NULL);
+}
+
+/* A reader of the unfinished file finds what was flushed, and then zeros at most. */
+static void test_padded_tail(void **state)
+{
+	struct outfile *o = open_file(folder, "tail");
+	uint64_t size;
+
+	for (int i = 0; i < 40; i++) {
+		fill(o, 1 + (size_t)i * 4001);
+		assert_false(outfile_is_flushed(o));
+		outfile_flush(o);
+		assert_true(outfile_is_flushed(o));
+		size = outfile_size(o);
+		for (int ms = 0; ms < 2000 && check_bytes(folder, "tail", size) < size; ms++)
+			clock_sleep_ms(1);
+		assert_int_equal(check_bytes(folder, "tail", size), size);
+	}
+	finish(o, folder, "tail");
+}
+
+static void test_put(void **state)
+{
+	struct outfile *o = open_file(folder, "put");
+	cleanup_free uint8_t *p = xmalloc(3000001);
+
+	for (size_t i = 0; i < 3000001; i++)
+		p[i] = byte_at(i);
+	assert_int_equal(outfile_put(o, p, 3000001), 0);
+	finish(o, folder, "put");
+}
+
+/* What was not flushed is lost, and nothing else. */
+static void test_free_unfinished(void **state)
+{
+	struct outfile *o = open_file(folder, "free");
+
+	fill(o, 5000);
+	outfile_flush(o);
+	fill(o, 5000);
+	outfile_free(o);
+	assert_int_equal(check_bytes(folder, "free", 10000), 5000);
+	unlinkat(folder, "free", 0);
+}
+
+/* Killed while it writes at full rate: whole from the beginning, then at most zeros. */
+static void test_killed(void **state)
+{
+	for (int ms = 20; ms < 200; ms += 60) {
+		pid_t child = fork();
+		int status;
+
+		if (!child) {
+			struct outfile *o;
+
+			if (disk)
+				disk_start(&disk, 4, NULL);
+			o = open_file(folder, "killed");
+			for (;;)
+				fill(o, 1500);
+		}
+		clock_sleep_ms(ms);
+		kill(child, SIGKILL);
+		waitpid(child, &status, 0);
+		if (faccessat(folder, "killed", F_OK, 0) == 0)
+			check_bytes(folder, "killed", UINT64_MAX);
+		unlinkat(folder, "killed", 0);
+	}
+}
+
+/* A small tmpfs: other pages than a disk's, and soon full. */
+static int open_tmpfs(const char *size)
+{
+	cleanup_free char *path = xasprintf("%s/tmpfs", judge_dir);
+	cleanup_free char *options = xasprintf("size=%s", size);
+
+	mkdir(path, 0700);
+	assert_return_code(mount("tmpfs", path, "tmpfs", 0, options), errno);
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void close_tmpfs(int fd)
+{
+	cleanup_free char *path = xasprintf("%s/tmpfs", judge_dir);
+
+	close(fd);
+	umount2(path, MNT_DETACH);
+}
+
+static void test_tmpfs(void **state)
+{
+	int fd;
+
+	if (geteuid())
+		skip();
+	fd = open_tmpfs("200m");
+	for (unsigned seed = 1; seed < 5; seed++)
+		check_mixed(fd, seed);
+	close_tmpfs(fd);
+}
+
+/* The error stays, and what was written before is there. */
+static void test_full(void **state)
+{
+	struct outfile *o;
+	char hex[CHECKSUM_HEX];
+	uint64_t whole;
+	int fd, r = 0;
+
+	if (geteuid())
+		skip();
+	fd = open_tmpfs("3m");
+	o = open_file(fd, "full");
+	for (int i = 0; i < 20000 && !r; i++) {
+		if (outfile_reserve(o, 1500))
+			fill(o, 1500);
+		else if (!outfile_error(o))
+			clock_sleep_ms(1);
+		r = outfile_error(o);
+	}
+	assert_int_equal(r, -ENOSPC);
+	assert_int_equal(outfile_put(o, "x", 1), -ENOSPC);
+	outfile_flush(o);
+	assert_null(outfile_reserve(o, 1));
+	assert_int_equal(outfile_finish(o, hex), -ENOSPC);
+	outfile_free(o);
+	whole = check_bytes(fd, "full", UINT64_MAX);
+	assert_true(whole > 2 << 20 && whole <= 3 << 20);
+	close_tmpfs(fd);
+}
+
+static int set_up(void **state)
+{
+	if (judge_setup(state))
+		return -1;
+	if (!geteuid() && unshare(CLONE_NEWNS) == 0)
+		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	folder = open(judge_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return folder < 0;
+}
+
+static int tear_down(void **state)
+{
+	close(folder);
+	return judge_teardown(state);
+}
+
+static int start_disk(void **state)
+{
+	return disk_start(&disk, 4, NULL);
+}
+
+static int stop_disk(void **state)
+{
+	disk_stop(disk);
+	disk = NULL;
+	return 0;
+}
+
+#define ON_DISK(t) { "on disk: " #t, t, start_disk, stop_disk, NULL }
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_mixed),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_padded_tail),
+		cmocka_unit_test(test_put),
+		cmocka_unit_test(test_free_unfinished),
+		cmocka_unit_test(test_tmpfs),
+		cmocka_unit_test(test_full),
+		ON_DISK(test_killed),
+		ON_DISK(test_mixed),
+		ON_DISK(test_empty),
+		ON_DISK(test_padded_tail),
+		ON_DISK(test_put),
+		ON_DISK(test_free_unfinished),
+		ON_DISK(test_tmpfs),
+		ON_DISK(test_full),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

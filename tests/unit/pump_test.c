@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pump_test.c - items over pipes: ready, tick, wake, pause, another descriptor, removal
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "../../agent/pump.h"
+
+struct one {
+	struct pump_item *_Atomic item;
+	int fds[2], other[2];
+	atomic_int ready, ticks, woken;
+	atomic_bool pause, change, remove, removed;
+};
+
+static void on_event(void *arg, enum pump_event event, int64_t now_ns)
+{
+	struct one *o = arg;
+	char c;
+
+	if (event == PUMP_READY && read(o->fds[0], &c, 1) == 1)
+		atomic_fetch_add(&o->ready, 1);
+	atomic_fetch_add(event == PUMP_TICK ? &o->ticks : &o->woken, event >= PUMP_TICK);
+	if (event != PUMP_WOKEN)
+		return;
+	if (atomic_exchange(&o->pause, false))
+		pump_pause(o->item, true);
+	if (atomic_exchange(&o->change, false)) {
+		o->fds[0] = o->other[0];
+		pump_set_fd(o->item, o->fds[0]);
+	}
+	if (atomic_load(&o->remove)) {
+		pump_remove(o->item);
+		atomic_store(&o->removed, true);
+	}
+}
+
+static void open_one(struct pump *p, struct one *o)
+{
+	struct pump_item *i = NULL;
+
+	*o = (struct one){ .item = NULL };
+	assert_int_equal(pipe2(o->fds, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_int_equal(pipe2(o->other, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_int_equal(pump_add(p, &i, o->fds[0], on_event, o, NULL), 0);
+	o->item = i;
+}
+
+static void put(int fd)
+{
+	assert_int_equal(write(fd, "x", 1), 1);
+}
+
+static void wait_for(atomic_int *n, int value)
+{
+	for (int i = 0; i < 2000 && atomic_load(n) < value; i++)
+		clock_sleep_ms(1);
+	assert_true(atomic_load(n) >= value);
+}
+
+static void close_one(struct one *o)
+{
+	atomic_store(&o->remove, true);
+	pump_wake(o->item);
+	for (int i = 0; i < 2000 && !atomic_load(&o->removed); i++)
+		clock_sleep_ms(1);
+	assert_true(atomic_load(&o->removed));
+	for (int i = 0; i < 2; i++) {
+		close(o->other[i]);
+		if (o->fds[i] != o->other[i])
+			close(o->fds[i]);
+	}
+}
+
+static void test_events(void **state)
+{
+	struct pump *p = NULL;
+	struct one v[5];
+
+	assert_int_equal(pump_start(&p, NULL), 0);
+	for (int i = 0; i < 5; i++)
+		open_one(p, &v[i]);
+	for (int i = 0; i < 5; i++)
+		put(v[i].fds[1]);
+	for (int i = 0; i < 5; i++) {
+		wait_for(&v[i].ready, 1);
+		wait_for(&v[i].ticks, 2);
+	}
+	pump_wake(v[3].item);
+	wait_for(&v[3].woken, 1);
+	assert_int_equal(atomic_load(&v[2].woken), 0);
+	pump_wake_all(p);
+	for (int i = 0; i < 5; i++)
+		wait_for(&v[i].woken, 1);
+	for (int i = 0; i < 5; i++)
+		close_one(&v[i]);
+	pump_stop(p);
+	pump_stop(NULL);
+}
+
+static void test_paused_and_changed(void **state)
+{
+	struct pump *p = NULL;
+	struct one o;
+	int first;
+
+	assert_int_equal(pump_start(&p, NULL), 0);
+	open_one(p, &o);
+	first = o.fds[0];
+	atomic_store(&o.pause, true);
+	pump_wake(o.item);
+	wait_for(&o.woken, 1);
+	put(o.fds[1]);
+	wait_for(&o.ticks, 2);
+	assert_int_equal(atomic_load(&o.ready), 0);
+	atomic_store(&o.change, true);
+	pump_wake(o.item);
+	wait_for(&o.woken, 2);
+	put(o.other[1]);
+	wait_for(&o.ready, 1);
+	close(first);
+	o.fds[0] = o.other[0];
+	close_one(&o);
+	pump_stop(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_paused_and_changed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -6,8 +6,6 @@
 #define TARGET_INSIDE_H
 
 #include "fileset.h"
-#include "netns.h"
-#include "sniff.h"
 #include "target.h"
 
 struct target {
@@ -22,6 +20,7 @@ struct target {
 	const struct program *program;
 	size_t ring_bytes;
 	struct sniff *sniff;
+	int64_t bound_ns;		/* wall clock: it was bound before it became ours; 0: it was not */
 	struct fileset *files;
 	/* under the lock */
 	struct pump_item *item;		/* NULL: not watched, or not any more */

@@ -119,7 +119,7 @@ all_sent() {
 	[ "$(manifest '.targets[] | select(.task_id == "forged1") | "\(.joined) \(.confirmed) \(.node)"')" = 'true false node2' ]
 	[ "$(manifest '[.targets[] | select(.task_id != "forged1") | .confirmed] | all')" = true ]
 	[ "$(manifest '[.targets[] | select(.joined and .confirmed)] | length')" -eq 1 ]
-	! grep -q quiet.9 "$unpacked/hosts"
+	run ! grep -q quiet.9 "$unpacked/hosts"
 	unpack "$SHARE/alone.tar"
 	[ "$(manifest '.capture.follow')" = false ]
 	[ "$(manifest '.targets | length')" -eq 1 ]

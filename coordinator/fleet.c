@@ -87,15 +87,22 @@ void fleet_disk_failed(struct fleet *f, const struct err *err)
 	fleet_unlock(f);
 }
 
-int fleet_start_talk(struct fleet_talk *t, struct err *err)
+int fleet_start_thread(pthread_t *out, void *(*fn)(void *arg), void *arg)
 {
 	pthread_attr_t attr;
 	int rc;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	rc = pthread_create(&t->thread, &attr, fleet_talk_main, t);
+	rc = pthread_create(out, &attr, fn, arg);
 	pthread_attr_destroy(&attr);
+	return rc;
+}
+
+int fleet_start_talk(struct fleet_talk *t, struct err *err)
+{
+	int rc = fleet_start_thread(&t->thread, fleet_talk_main, t);
+
 	if (rc)
 		return err_set(err, -rc, "cannot start a thread for node %s: %s",
 			       t->node->plan->name, strerror(rc));

@@ -230,7 +230,7 @@ int fleet_follow_start(struct fleet *f, struct err *err)
 	w->confirm = confirm_new();
 	w->lookout = lookout_new();
 	w->ended = false;
-	rc = pthread_create(&w->thread, NULL, follow, f);
+	rc = fleet_start_thread(&w->thread, follow, f);
 	if (rc) {
 		w->ended = true;
 		return err_set(err, -rc, "cannot start the thread that looks out for new tasks");

@@ -84,6 +84,8 @@ enum fleet_order fleet_order(struct fleet *f);
 /* Our own disk failed: everything is cancelled. */
 void fleet_disk_failed(struct fleet *f, const struct err *err);
 
+/* With a small stack: there may be many. As pthread_create. */
+int fleet_start_thread(pthread_t *out, void *(*fn)(void *arg), void *arg);
 int fleet_start_talk(struct fleet_talk *t, struct err *err);
 
 /* fleet_follow.c */

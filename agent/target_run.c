@@ -225,17 +225,19 @@ static enum wire_end end_of_sink(int result)
 	}
 }
 
-static int sink(void *arg, const struct pcapng_packet *p)
+static bool sink(void *arg, const struct pcapng_packet *p, size_t n, size_t *taken)
 {
 	struct target *t = arg;
-	int r = p->interface < t->declared ? 0 : target_declare(t, &t->err);
+	size_t known;
+	int r = 0;
 
+	sniff_interfaces(t->sniff, &known);
+	if (known > t->declared)
+		r = target_declare(t, &t->err);
 	if (!r)
-		r = fileset_add(t->files, p, &t->err);
-	if (!r)
-		return 0;
+		r = fileset_add(t->files, p, n, taken, &t->err);
 	t->sink_result = r;
-	return r == FILESET_E_PACKETS ? 1 : -1;
+	return !r;
 }
 
 /* Others asked for the end: true once, when the ring has settled. */

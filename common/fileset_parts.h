@@ -18,6 +18,8 @@ struct fileset_group {
 	char *suffix;			/* NULL: the first interface's */
 	struct pcapng_interface *interfaces;
 	size_t n;
+	uint32_t *numbers;		/* of all interfaces: in the file, or SEGMENT_OTHER */
+	size_t n_numbers;
 	struct segment *segment;	/* NULL: no packet since the last one ended */
 	int number;			/* of the segment, or of the next one */
 	uint64_t empty_size;		/* of the segment, before its first packet */

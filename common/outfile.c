@@ -240,10 +240,12 @@ static bool next_buffer(struct outfile *o, size_t n, bool must)
 	return true;
 }
 
-uint8_t *outfile_reserve(struct outfile *o, size_t n)
+uint8_t *outfile_reserve(struct outfile *o, size_t n, size_t *room)
 {
 	if (o->room < n && !next_buffer(o, n, false))
 		return NULL;
+	if (room)
+		*room = o->room;
 	return o->b->data + o->fill;
 }
 

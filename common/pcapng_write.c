@@ -248,13 +248,18 @@ size_t pcapng_packet_size(uint32_t caplen, uint32_t flags)
 
 size_t pcapng_put_packet(void *out, const struct pcapng_packet *p)
 {
+	return pcapng_put_packet_of(out, p->interface, p);
+}
+
+size_t pcapng_put_packet_of(void *out, uint32_t interface, const struct pcapng_packet *p)
+{
 	size_t size = pcapng_packet_size(p->caplen, p->flags);
 	uint64_t ts = p->ts_ns < 0 ? 0 : (uint64_t)p->ts_ns;
 	uint8_t *at = out;
 
 	at = put32(at, PCAPNG_BLOCK_PACKET);
 	at = put32(at, (uint32_t)size);
-	at = put32(at, p->interface);
+	at = put32(at, interface);
 	at = put32(at, (uint32_t)(ts >> 32));
 	at = put32(at, (uint32_t)ts);
 	at = put32(at, p->caplen);

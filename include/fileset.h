@@ -36,7 +36,7 @@
 
 #include "segment.h"
 
-#define FILESET_E_PACKETS 1	/* taken, and it was the last one of max_packets */
+#define FILESET_E_PACKETS 1	/* the last one that was taken is the last one of max_packets */
 #define FILESET_E_BYTES 2	/* not taken: max_bytes would be passed */
 #define FILESET_E_BUSY 3	/* not taken: the disk is behind; ask again, or drop it */
 
@@ -88,10 +88,12 @@ uint16_t fileset_link_type(const struct fileset *f, size_t number);
 /* -EFBIG: max_bytes is less than an empty capture needs. Nothing is left on disk then. */
 int fileset_begin(struct fileset *f, struct err *err);
 /*
- * p->interface is the number of the declaration. 0, FILESET_E_*, or -errno (not taken): -EDQUOT
- * and -ENOSPC are the room's.
+ * n packets in order; their interface is the number of the declaration. *taken becomes how many were
+ * taken. 0: all; else why the one behind them was not (but see FILESET_E_PACKETS): FILESET_E_*, or
+ * -errno: -EDQUOT and -ENOSPC are the room's.
  */
-int fileset_add(struct fileset *f, const struct pcapng_packet *p, struct err *err);
+int fileset_add(struct fileset *f, const struct pcapng_packet *p, size_t n, size_t *taken,
+		struct err *err);
 /*
  * now_ns: monotonic. What lies in memory longer than age_ms is handed to the disk (0: all of it).
  * 0, or -errno of a write that failed.

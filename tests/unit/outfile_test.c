@@ -37,7 +37,7 @@ static void fill(struct outfile *o, size_t n)
 	uint64_t at = outfile_size(o);
 	uint8_t *p;
 
-	while (!(p = outfile_reserve(o, n))) {
+	while (!(p = outfile_reserve(o, n, NULL))) {
 		assert_int_equal(outfile_error(o), 0);
 		clock_sleep_ms(1);
 	}
@@ -233,7 +233,7 @@ static void test_full(void **state)
 	fd = open_tmpfs("3m");
 	o = open_file(fd, "full");
 	for (int i = 0; i < 20000 && !r; i++) {
-		if (outfile_reserve(o, 1500))
+		if (outfile_reserve(o, 1500, NULL))
 			fill(o, 1500);
 		else if (!outfile_error(o))
 			clock_sleep_ms(1);
@@ -242,7 +242,7 @@ static void test_full(void **state)
 	assert_int_equal(r, -ENOSPC);
 	assert_int_equal(outfile_put(o, "x", 1), -ENOSPC);
 	outfile_flush(o);
-	assert_null(outfile_reserve(o, 1));
+	assert_null(outfile_reserve(o, 1, NULL));
 	assert_int_equal(outfile_finish(o, hex), -ENOSPC);
 	outfile_free(o);
 	whole = check_bytes(fd, "full", UINT64_MAX);

@@ -8,6 +8,7 @@
  * the next life, then the threads go.
  */
 #include "serve.h"
+#include "clock.h"
 #include "keeper.h"
 #include "listen.h"
 #include "log.h"
@@ -269,6 +270,7 @@ int serve(const struct options *o, struct err *err)
 	struct agent *a = xcalloc(1, sizeof(*a));
 	int r = o->temporary ? check_temporary(o, err) : 0;
 
+	clock_file_tick();
 	if (!r)
 		r = load_node(a, o, err);
 	if (!r)

@@ -33,7 +33,13 @@ struct target {
 	enum wire_end wanted_end;	/* asked for by others */
 	int64_t wanted_stop_ns;
 	char *wanted_error;
+	bool syncing;			/* the crew is at it */
+	int64_t safe_ns;		/* wall clock: what came before is on the disk; 0: nothing */
+	int *sync_fds;			/* the crew's, while syncing; else the pump's */
+	size_t n_sync_fds;
+	int64_t syncing_from_ns;	/* what safe_ns will be */
 	/* the pump's; then the one's who finishes */
+	int64_t synced_ns;		/* monotonic: when syncing began last */
 	size_t declared;		/* interfaces that the files know */
 	bool draining;
 	int64_t drain_ns;		/* monotonic: when draining is given up */
@@ -51,7 +57,15 @@ void target_note(struct target *t, const char *text);
 /* The interfaces of the sniff that the files do not know yet. As fileset_declare. */
 int target_declare(struct target *t, struct err *err);
 void target_on_event(void *arg, enum pump_event event, int64_t now_ns);
+/* Runs fn(t) in the crew, which calls target_end_job; nothing of t goes away before that. */
+void target_hand_to_crew(struct target *t, void (*fn)(void *job));
+void target_end_job(struct target *t);
 /* It ends; by the pump, or by whoever could not give it to the pump. */
 void target_end(struct target *t, enum wire_end end);
+
+/* ---- target_sync.c ---- */
+
+/* With each tick of the pump: what was written is on the disk within some seconds. */
+void target_sync(struct target *t, int64_t now_ns);
 
 #endif

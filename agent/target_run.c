@@ -65,8 +65,7 @@ int target_declare(struct target *t, struct err *err)
 
 /* ---- the crew's work ---- */
 
-/* Runs fn(t) in the crew; nothing of the target goes away before it is done. */
-static void hand_to_crew(struct target *t, void (*fn)(void *job))
+void target_hand_to_crew(struct target *t, void (*fn)(void *job))
 {
 	pthread_mutex_lock(t->env.lock);
 	t->jobs++;
@@ -74,7 +73,7 @@ static void hand_to_crew(struct target *t, void (*fn)(void *job))
 	crew_run(t->env.works->crew, fn, t);
 }
 
-static void end_job(struct target *t)
+void target_end_job(struct target *t)
 {
 	pthread_mutex_lock(t->env.lock);
 	t->jobs--;
@@ -91,7 +90,7 @@ static void grow(void *job)
 
 	if (sniff_grow(t->sniff, &err))
 		target_note(t, err.text);
-	end_job(t);
+	target_end_job(t);
 }
 
 static void retire(void *job)
@@ -99,7 +98,7 @@ static void retire(void *job)
 	struct target *t = job;
 
 	sniff_retire(t->sniff);
-	end_job(t);
+	target_end_job(t);
 }
 
 /* What the report shows while the target is captured. The lock is held. */
@@ -206,7 +205,7 @@ void target_end(struct target *t, enum wire_end end)
 	t->end = end;
 	if (!t->stop_ns)
 		t->stop_ns = clock_wall_ns();
-	hand_to_crew(t, finish);
+	target_hand_to_crew(t, finish);
 }
 
 static enum wire_end end_of_sink(int result)
@@ -225,13 +224,26 @@ static enum wire_end end_of_sink(int result)
 	}
 }
 
+/* A clock that a test shifts (clock.h) is shifted for packets, too. */
+static int add(struct target *t, const struct pcapng_packet *p)
+{
+	int64_t shift = clock_shift_ns();
+	struct pcapng_packet shifted;
+
+	if (!shift)
+		return fileset_add(t->files, p, &t->err);
+	shifted = *p;
+	shifted.ts_ns += shift;
+	return fileset_add(t->files, &shifted, &t->err);
+}
+
 static int sink(void *arg, const struct pcapng_packet *p)
 {
 	struct target *t = arg;
 	int r = p->interface < t->declared ? 0 : target_declare(t, &t->err);
 
 	if (!r)
-		r = fileset_add(t->files, p, &t->err);
+		r = add(t, p);
 	if (!r)
 		return 0;
 	t->sink_result = r;
@@ -286,7 +298,7 @@ static bool take(struct target *t, int64_t now)
 	int r;
 
 	if (sniff_must_grow(t->sniff))
-		hand_to_crew(t, grow);
+		target_hand_to_crew(t, grow);
 	r = sniff_take(t->sniff, sink, t, &taken, &t->err);
 	while (r == SNIFF_E_SINK && t->sink_result == FILESET_E_BUSY) {
 		/* what we hold ourselves may be what is missing */
@@ -304,7 +316,7 @@ static bool take(struct target *t, int64_t now)
 	}
 	if (taken.fd_changed) {
 		pump_set_fd(t->item, sniff_fd(t->sniff));
-		hand_to_crew(t, retire);
+		target_hand_to_crew(t, retire);
 	}
 	pump_pause(t->item, false);
 	/* little traffic: what there is goes to the disk, and the buffer to those who need it */
@@ -325,6 +337,7 @@ static bool tick(struct target *t, int64_t now)
 	pthread_mutex_lock(t->env.lock);
 	publish(t, dropped);
 	pthread_mutex_unlock(t->env.lock);
+	target_sync(t, now);
 	return true;
 }
 

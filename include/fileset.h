@@ -97,6 +97,11 @@ int fileset_add(struct fileset *f, const struct pcapng_packet *p, struct err *er
  * 0, or -errno of a write that failed.
  */
 int fileset_tick(struct fileset *f, int64_t now_ns, int age_ms, struct err *err);
+/*
+ * Descriptors of the files that something was put into since the last call, for another thread that
+ * syncs and closes them. Free the array.
+ */
+size_t fileset_share(struct fileset *f, int **fds);
 /* All drops so far, for the statistics of files that end from now on; < 0, or never: unknown. */
 void fileset_set_dropped(struct fileset *f, int64_t dropped);
 /* Nothing waits in memory to be written. */

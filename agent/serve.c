@@ -13,6 +13,7 @@
 #include "listen.h"
 #include "log.h"
 #include "recover.h"
+#include "resume.h"
 #include "server.h"
 #include "version.h"
 #include "watch.h"
@@ -240,18 +241,27 @@ static int wait_for_end(struct err *err)
 	return 0;
 }
 
+/* A temporary agent has no next life that could go on. */
+static void leave_captures(struct agent *a, const struct options *o)
+{
+	if (o->temporary)
+		captures_stop_all(a->captures, WIRE_END_AGENT_LOST, "the agent was stopped");
+	else
+		resume_suspend_all(a->captures);
+}
+
 static void end(struct agent *a, const struct options *o)
 {
 	struct captures_counts left = { 0 };
 
 	if (a->captures)
-		captures_stop_all(a->captures, WIRE_END_AGENT_LOST, "the agent was stopped");
+		leave_captures(a, o);
 	if (a->local)
 		unlink(o->socket);
 	server_stop(a->local);
 	server_stop(a->remote);
 	if (a->captures)	/* what was armed in between */
-		captures_stop_all(a->captures, WIRE_END_AGENT_LOST, "the agent was stopped");
+		leave_captures(a, o);
 	watch_stop(a->watch);
 	keeper_stop(a->keeper);
 	if (a->captures)

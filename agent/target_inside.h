@@ -10,6 +10,13 @@
 #include "sniff.h"
 #include "target.h"
 
+/* What a former life of the agent left (target_resume.c). */
+struct target_former {
+	bool goes_on;			/* it was being captured */
+	int64_t from_ns;		/* and is not since then */
+	int64_t packets, bytes, truncated, dropped_kernel, dropped_agent;
+};
+
 struct target {
 	struct target_env env;
 	size_t number;
@@ -21,6 +28,7 @@ struct target {
 	char *filter;			/* the program's text; NULL: everything */
 	const struct program *program;
 	size_t ring_bytes;
+	struct target_former *former;	/* NULL: it began in this life */
 	struct sniff *sniff;
 	struct fileset *files;
 	/* under the lock */
@@ -29,7 +37,8 @@ struct target {
 	bool ending;			/* its end is under way: who asks for one comes too late */
 	bool settled;			/* no packet is under way to the halted ring */
 	unsigned jobs;			/* of the crew, on its behalf */
-	size_t removed;			/* files that a ring of files let go */
+	/* what a ring of files let go */
+	int64_t removed, removed_packets, removed_bytes;
 	enum wire_end wanted_end;	/* asked for by others */
 	int64_t wanted_stop_ns;
 	char *wanted_error;
@@ -62,6 +71,17 @@ void target_hand_to_crew(struct target *t, void (*fn)(void *job));
 void target_end_job(struct target *t);
 /* It ends; by the pump, or by whoever could not give it to the pump. */
 void target_end(struct target *t, enum wire_end end);
+
+/* ---- target_resume.c ---- */
+
+/* Its files count what the former life left. Before target_declare. */
+void target_go_on(struct target *t);
+/* The ring is bound again: the gap is over. The lock is held. */
+void target_close_gap(struct target *t);
+/* It does not go on; no lock is held. */
+void target_give_up(struct target *t, const struct err *why);
+/* False: it has ended in a former life, or a limit is reached. */
+bool target_may_go_on(struct target *t);
 
 /* ---- target_sync.c ---- */
 

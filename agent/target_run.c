@@ -23,6 +23,15 @@
 
 /* ---- interfaces ---- */
 
+/* The lock is held. A former life may have shown it. */
+static bool is_shown(const struct wire_target *s, const struct iface *i)
+{
+	for (size_t k = 0; k < s->n_interfaces; k++)
+		if (s->interfaces[k].index == i->index && !strcmp(s->interfaces[k].name, i->name))
+			return true;
+	return false;
+}
+
 static void show_interfaces(struct target *t)
 {
 	size_t n;
@@ -31,14 +40,16 @@ static void show_interfaces(struct target *t)
 	char mac[18];
 
 	pthread_mutex_lock(t->env.lock);
-	s->interfaces = xrealloc(s->interfaces, n, sizeof(*s->interfaces));
-	for (size_t i = s->n_interfaces; i < n; i++)
-		s->interfaces[i] = (struct wire_interface){
+	s->interfaces = xrealloc(s->interfaces, s->n_interfaces + n, sizeof(*s->interfaces));
+	for (size_t i = 0; i < n && s->n_interfaces < WIRE_INTERFACES_MAX; i++) {
+		if (is_shown(s, &v[i]))
+			continue;
+		s->interfaces[s->n_interfaces++] = (struct wire_interface){
 			.name = xstrdup(v[i].name), .index = v[i].index, .mtu = v[i].mtu,
 			.mac = v[i].has_mac ? xstrdup(iface_mac_text(&v[i], mac)) : NULL,
 			.link_type = xstrdup(v[i].link_text),
 		};
-	s->n_interfaces = n;
+	}
 	pthread_mutex_unlock(t->env.lock);
 }
 
@@ -110,8 +121,8 @@ static void publish(struct target *t, int64_t dropped_kernel)
 	s->packets = fileset_packets(t->files);
 	s->bytes = fileset_bytes(t->files);
 	s->truncated = fileset_truncated(t->files);
-	s->dropped_kernel = dropped_kernel;
-	s->dropped_agent = t->dropped_agent;
+	s->dropped_kernel = dropped_kernel + (t->former ? t->former->dropped_kernel : 0);
+	s->dropped_agent = t->dropped_agent + (t->former ? t->former->dropped_agent : 0);
 	s->received = s->packets + s->dropped_kernel + s->dropped_agent;
 	atomic_fetch_add(&m->packets, (unsigned long long)(s->packets - t->told_packets));
 	atomic_fetch_add(&m->bytes, (unsigned long long)(s->bytes - t->told_bytes));
@@ -162,8 +173,9 @@ static void note_losses(struct target *t, int64_t packets_lost)
 {
 	cleanup_free char *lost = xasprintf("%lld packets could not be written",
 					    (long long)packets_lost);
-	cleanup_free char *removed = xasprintf("%zu older files were removed: %lld are kept",
-					       t->removed, (long long)t->env.arm->keep_files);
+	cleanup_free char *removed = xasprintf("%lld older files were removed: %lld are kept",
+					       (long long)t->removed,
+					       (long long)t->env.arm->keep_files);
 
 	if (packets_lost)
 		target_note(t, lost);

@@ -139,6 +139,7 @@ static struct fileset_group *group_for(struct fileset *f, const struct fileset_i
 	suffix = f->n_groups ? suffix_of(i->link_text) : NULL;
 	g->suffix = alike > 1 ? xasprintf("%s_%zu", suffix, alike) : take_ptr(&suffix);
 	f->n_groups++;
+	fileset_adopt(f, g);
 	return g;
 }
 

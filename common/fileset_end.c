@@ -54,7 +54,7 @@ static int end_segment(struct segment *s, const struct segment_end *end, struct 
 
 /* ---- rotation ---- */
 
-static void old_free(struct fileset_old *o)
+void fileset_old_free(struct fileset_old *o)
 {
 	segment_free(o->segment);
 	free(o->name);
@@ -73,7 +73,7 @@ static void forget(struct fileset_old *o)
 	*at = o->next;
 	atomic_fetch_sub(&f->n_old, 1);
 	pthread_mutex_unlock(&f->lock);
-	old_free(o);
+	fileset_old_free(o);
 }
 
 static void job_done(struct fileset *f)
@@ -263,14 +263,21 @@ void fileset_wait(struct fileset *f)
 	pthread_mutex_unlock(&f->lock);
 }
 
+static void free_list(struct fileset_old *o)
+{
+	while (o) {
+		struct fileset_old *next = o->next;
+
+		fileset_old_free(o);
+		o = next;
+	}
+}
+
 void fileset_forget_old(struct fileset *f)
 {
-	while (f->old) {
-		struct fileset_old *o = f->old;
-
-		f->old = o->next;
-		old_free(o);
-	}
+	free_list(f->old);
+	free_list(f->former);
+	f->old = f->former = NULL;
 }
 
 /* ---- the end ---- */

@@ -72,11 +72,23 @@ struct fileset_plan {
 	void *arg;
 };
 
+/*
+ * What a former life of the program left of the same target: the limits count it, numbers go on
+ * behind its files, and a ring counts and removes them. Copied.
+ */
+struct fileset_former {
+	const struct wire_file *files;
+	size_t n_files;
+	int64_t packets, bytes, truncated;	/* removed files included */
+};
+
 struct fileset;
 
 struct fileset *fileset_new(const struct fileset_plan *p);
 /* Waits for deferred files; what was not finished stays hidden, unless begin failed. */
 void fileset_free(struct fileset *f);
+/* Before the first fileset_declare. */
+void fileset_go_on(struct fileset *f, const struct fileset_former *former);
 /*
  * Interfaces count from 0 in the order of their declaration. 0, FILESET_E_BYTES, -errno (in both
  * cases it counts, and its packets are not to be added); before fileset_begin always 0. Copied.

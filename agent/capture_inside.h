@@ -31,7 +31,7 @@ struct capture {
 	int64_t checked_ns;
 	/* under persisting */
 	int64_t life_ns;		/* monotonic: when life.json was written last */
-	int64_t removed_told;		/* removed files that it counts */
+	int64_t removed_told;		/* packets of removed files that it counts */
 };
 
 struct target_env capture_target_env(struct capture *c);

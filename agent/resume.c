@@ -137,7 +137,7 @@ static bool is_stale(struct capture *c)
 	pthread_mutex_lock(&c->lock);
 	for (size_t i = 0; i < c->n_targets; i++) {
 		target_life(c->targets[i], &one);
-		removed += one.removed_files;
+		removed += one.removed_packets;
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (removed == c->removed_told)

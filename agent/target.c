@@ -144,8 +144,6 @@ static void remove_file(void *arg, const char *name)
 	for (size_t i = 0; i < s->n_files; i++) {
 		if (strcmp(s->files[i].name, name))
 			continue;
-		t->removed_packets += s->files[i].packets;
-		t->removed_bytes += s->files[i].bytes;
 		free(s->files[i].name);
 		free(s->files[i].suffix);
 		memmove(&s->files[i], &s->files[i + 1], (--s->n_files - i) * sizeof(*s->files));

@@ -37,7 +37,7 @@ struct target {
 	bool ending;			/* its end is under way: who asks for one comes too late */
 	bool settled;			/* no packet is under way to the halted ring */
 	unsigned jobs;			/* of the crew, on its behalf */
-	/* what a ring of files let go */
+	/* what a ring of files let go; packets and bytes: as long as it is not live */
 	int64_t removed, removed_packets, removed_bytes;
 	enum wire_end wanted_end;	/* asked for by others */
 	int64_t wanted_stop_ns;

@@ -71,7 +71,8 @@ void target_go_on(struct target *t)
 	const struct target_former *f = t->former;
 	const struct fileset_former former = {
 		.files = t->seen->files, .n_files = t->seen->n_files,
-		.packets = f->packets, .bytes = f->bytes, .truncated = f->truncated,
+		.removed_packets = t->removed_packets, .removed_bytes = t->removed_bytes,
+		.truncated = f->truncated,
 	};
 
 	fileset_go_on(t->files, &former);
@@ -163,5 +164,7 @@ int64_t target_life(const struct target *t, struct life_target *out)
 		.truncated = s->truncated, .removed_files = t->removed,
 		.removed_packets = t->removed_packets, .removed_bytes = t->removed_bytes,
 	};
+	if (t->live)
+		fileset_removed(t->files, &out->removed_packets, &out->removed_bytes);
 	return t->live ? t->safe_ns : INT64_MAX;
 }

@@ -198,6 +198,7 @@ static void finish(void *job)
 	note_losses(t, w.packets_lost);
 	pthread_mutex_lock(t->env.lock);
 	show_end(t, &w, dropped, r);
+	fileset_removed(t->files, &t->removed_packets, &t->removed_bytes);
 	t->jobs--;
 	pthread_cond_broadcast(t->env.changed);
 	pthread_mutex_unlock(t->env.lock);

@@ -12,9 +12,9 @@
 
 void fileset_go_on(struct fileset *f, const struct fileset_former *former)
 {
-	f->packets = former->packets;
+	f->packets = f->removed_packets = former->removed_packets;
+	f->old_bytes = f->removed_bytes = former->removed_bytes;
 	f->truncated = former->truncated;
-	f->old_bytes = former->bytes;
 	for (size_t i = 0; i < former->n_files; i++) {
 		const struct wire_file *w = &former->files[i];
 		struct fileset_old *o = xcalloc(1, sizeof(*o)), **at = &f->former;
@@ -23,7 +23,10 @@ void fileset_go_on(struct fileset *f, const struct fileset_former *former)
 		o->number = w->segment;
 		o->suffix = xstrdup_null(w->suffix);
 		o->name = xstrdup(w->name);
+		o->packets = w->packets;
 		o->bytes = w->bytes;
+		f->packets += w->packets;
+		f->old_bytes += w->bytes;
 		while (*at && (*at)->number <= o->number)
 			at = &(*at)->next;
 		o->next = *at;

@@ -40,7 +40,7 @@ struct fileset_old {
 	struct segment *segment;	/* NULL: it is whole */
 	struct segment_end end;
 	char *name;
-	int64_t bytes;
+	int64_t packets, bytes;
 	bool unwanted;			/* under the lock: its place in the ring is taken */
 };
 
@@ -62,6 +62,7 @@ struct fileset {
 	struct fileset_old *old;	/* the oldest first */
 	unsigned jobs;
 	int64_t packets_lost;
+	int64_t removed_packets, removed_bytes;
 	atomic_uint n_old;
 };
 

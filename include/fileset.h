@@ -79,7 +79,8 @@ struct fileset_plan {
 struct fileset_former {
 	const struct wire_file *files;
 	size_t n_files;
-	int64_t packets, bytes, truncated;	/* removed files included */
+	int64_t removed_packets, removed_bytes;	/* of files that a ring let go */
+	int64_t truncated;
 };
 
 struct fileset;
@@ -124,6 +125,9 @@ bool fileset_loses_interfaces(const struct fileset *f);
 int64_t fileset_bytes(const struct fileset *f);
 int64_t fileset_packets(const struct fileset *f);	/* taken, those of removed files included */
 int64_t fileset_truncated(const struct fileset *f);
+
+/* What was in files that a ring let go, those of former lives included. From any thread. */
+void fileset_removed(struct fileset *f, int64_t *packets, int64_t *bytes);
 
 struct fileset_end {
 	int64_t start_ns, end_ns;	/* of the capture, wall clock */

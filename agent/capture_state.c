@@ -23,7 +23,7 @@ size_t capture_count_armed(const struct capture *c)
 
 void capture_settle(struct capture *c)
 {
-	if (!c->report.running || c->arming || capture_count_armed(c))
+	if (!c->report.running || c->arming || c->suspended || capture_count_armed(c))
 		return;
 	c->report.running = false;
 	c->finished_ns = clock_wall_ns();
@@ -56,7 +56,8 @@ static bool all_served(const struct capture *c)
 	return files > 0;
 }
 
-static json_t *encode_without_files(struct wire_report *r)
+/* r's targets are copies. */
+static json_t *encode_report(const struct capture *c, struct wire_report *r, bool files)
 {
 	struct wire_target *all = r->targets;
 	json_t *j;
@@ -64,8 +65,10 @@ static json_t *encode_without_files(struct wire_report *r)
 	r->targets = xcalloc(r->n_targets + 1, sizeof(*all));
 	for (size_t i = 0; i < r->n_targets; i++) {
 		r->targets[i] = all[i];
-		r->targets[i].n_files = 0;
+		if (!files)
+			r->targets[i].n_files = 0;
 	}
+	capture_disguise(c, r);
 	j = wire_report_encode(r);
 	free(r->targets);
 	return j;
@@ -81,9 +84,7 @@ static json_t *encode(struct capture *c, enum capture_view view)
 		r.token[0] = '\0';
 	if (view == CAPTURE_VIEW_BRIEF)
 		r.context = NULL;
-	if (view == CAPTURE_VIEW_COUNTERS && r.running)
-		return encode_without_files(&r);
-	return wire_report_encode(&r);
+	return encode_report(c, &r, view != CAPTURE_VIEW_COUNTERS || !r.running);
 }
 
 json_t *capture_report(struct capture *c, enum capture_view view)
@@ -117,13 +118,14 @@ void capture_persist(struct capture *c)
 {
 	cleanup_json json_t *state = NULL;
 	struct err err = ERR_INIT;
-	bool forgotten;
+	bool forgotten, running;
 
 	pthread_mutex_lock(&c->persisting);
 	pthread_mutex_lock(&c->lock);
 	capture_settle(c);
 	c->dirty = false;
 	forgotten = c->forgotten;
+	running = c->report.running;
 	state = json_pack("{s:o, s:s, s:I, s:o}", "report", encode(c, CAPTURE_VIEW_FULL),
 			  "body_sha256", c->body_digest, "finished_ns", (json_int_t)c->finished_ns,
 			  "served", json_deep_copy(c->served));	/* written without the lock */
@@ -132,6 +134,8 @@ void capture_persist(struct capture *c)
 		pthread_mutex_lock(&c->lock);
 		c->dirty = true;	/* the next tick tries again */
 		pthread_mutex_unlock(&c->lock);
+	} else if (!running) {
+		life_remove(c->dirfd);
 	}
 	pthread_mutex_unlock(&c->persisting);
 }

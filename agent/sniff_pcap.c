@@ -219,7 +219,7 @@ void sniff_pcap_halt(struct sniff_pcap *s)
 {
 	int64_t never = INT64_MAX;
 
-	atomic_compare_exchange_strong(&s->stop_ns, &never, clock_wall_ns());
+	atomic_compare_exchange_strong(&s->stop_ns, &never, clock_kernel_ns());
 }
 
 int sniff_pcap_drain(struct sniff_pcap *s, sniff_sink *sink, void *arg, struct err *err)

@@ -140,6 +140,7 @@ static struct fileset_group *group_for(struct fileset *f, const struct fileset_i
 	suffix = f->n_groups ? suffix_of(i->link_text) : NULL;
 	g->suffix = alike > 1 ? xasprintf("%s_%zu", suffix, alike) : take_ptr(&suffix);
 	f->n_groups++;
+	fileset_adopt(f, g);
 	return g;
 }
 
@@ -402,6 +403,20 @@ int fileset_tick(struct fileset *f, int64_t now_ns, int age_ms, struct err *err)
 			fileset_end_interval(f, g, now_ns);
 	}
 	return r;
+}
+
+size_t fileset_share(struct fileset *f, int **fds)
+{
+	size_t n = 0;
+
+	*fds = xcalloc(f->n_groups + 1, sizeof(**fds));
+	for (size_t i = 0; i < f->n_groups; i++) {
+		int fd = f->groups[i].segment ? segment_share(f->groups[i].segment) : -1;
+
+		if (fd >= 0)
+			(*fds)[n++] = fd;
+	}
+	return n;
 }
 
 void fileset_set_dropped(struct fileset *f, int64_t dropped)

@@ -319,6 +319,13 @@ void outfile_flush(struct outfile *o)
 	hand_over(o, b, b->len);
 }
 
+int outfile_share(const struct outfile *o)
+{
+	int fd = fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int outfile_finish(struct outfile *o, char hex[CHECKSUM_HEX])
 {
 	struct disk_buffer *b = detach(o);

@@ -31,6 +31,7 @@ struct segment {
 	enum wire_format format;
 	uint64_t trailer;		/* bytes of it */
 	uint64_t taken;			/* of the spool's room */
+	uint64_t shared;		/* its size when it was shared last */
 	int64_t packets, first_ns, last_ns;	/* the least and the greatest time so far */
 	size_t n_interfaces;		/* with statistics in the trailer */
 	int64_t *received;		/* packets of each */
@@ -344,6 +345,19 @@ int segment_tick(struct segment *s, int64_t now_ns, int age_ms, struct err *err)
 		s->clean_ns = now_ns;
 	r = outfile_error(s->file);
 	return r ? failed(s, r, err) : 0;
+}
+
+int segment_share(struct segment *s)
+{
+	int fd;
+
+	if (s->shared == outfile_size(s->file))
+		return -1;
+	fd = outfile_share(s->file);
+	if (fd < 0)
+		return -1;
+	s->shared = outfile_size(s->file);
+	return fd;
 }
 
 /* ---- the end ---- */

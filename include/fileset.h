@@ -72,11 +72,24 @@ struct fileset_plan {
 	void *arg;
 };
 
+/*
+ * What a former life of the program left of the same target: the limits count it, numbers go on
+ * behind its files, and a ring counts and removes them. Copied.
+ */
+struct fileset_former {
+	const struct wire_file *files;
+	size_t n_files;
+	int64_t removed_packets, removed_bytes;	/* of files that a ring let go */
+	int64_t truncated;
+};
+
 struct fileset;
 
 struct fileset *fileset_new(const struct fileset_plan *p);
 /* Waits for deferred files; what was not finished stays hidden, unless begin failed. */
 void fileset_free(struct fileset *f);
+/* Before the first fileset_declare. */
+void fileset_go_on(struct fileset *f, const struct fileset_former *former);
 /*
  * Interfaces count from 0 in the order of their declaration. 0, FILESET_E_BYTES, -errno (in both
  * cases it counts, and its packets are not to be added); before fileset_begin always 0. Copied.
@@ -99,6 +112,11 @@ int fileset_add(struct fileset *f, const struct pcapng_packet *p, size_t n, size
  * 0, or -errno of a write that failed.
  */
 int fileset_tick(struct fileset *f, int64_t now_ns, int age_ms, struct err *err);
+/*
+ * Descriptors of the files that something was put into since the last call, for another thread that
+ * syncs and closes them. Free the array.
+ */
+size_t fileset_share(struct fileset *f, int **fds);
 /* All drops so far, for the statistics of files that end from now on; < 0, or never: unknown. */
 void fileset_set_dropped(struct fileset *f, int64_t dropped);
 /* Nothing waits in memory to be written. */
@@ -109,6 +127,9 @@ bool fileset_loses_interfaces(const struct fileset *f);
 int64_t fileset_bytes(const struct fileset *f);
 int64_t fileset_packets(const struct fileset *f);	/* taken, those of removed files included */
 int64_t fileset_truncated(const struct fileset *f);
+
+/* What was in files that a ring let go, those of former lives included. From any thread. */
+void fileset_removed(struct fileset *f, int64_t *packets, int64_t *bytes);
 
 struct fileset_end {
 	int64_t start_ns, end_ns;	/* of the capture, wall clock */

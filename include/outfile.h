@@ -49,6 +49,11 @@ bool outfile_is_flushed(const struct outfile *o);
 /* Hands over what waits and gives the buffer back to the pool; does not wait for the disk. */
 void outfile_flush(struct outfile *o);
 /*
+ * For another thread that is to sync what was written so far, while this one goes on: a descriptor of
+ * its own (close it), or -errno.
+ */
+int outfile_share(const struct outfile *o);
+/*
  * Blocks: everything written, the file cut to its size and synced (its data: the name is the
  * caller's). 0 or -errno. hex may be NULL. Nothing is put afterwards.
  */

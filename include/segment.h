@@ -87,6 +87,12 @@ bool segment_is_flushed(const struct segment *s);
  */
 int segment_tick(struct segment *s, int64_t now_ns, int age_ms, struct err *err);
 
+/*
+ * For a sync by another thread: a descriptor (close it). -1: nothing was put since the last one, or none
+ * can be had.
+ */
+int segment_share(struct segment *s);
+
 struct segment_end {
 	int64_t start_ns, end_ns;
 	int64_t dropped;	/* while it was written, of all interfaces; < 0: not known */

@@ -266,6 +266,28 @@ static int tear_down(void **state)
 	return judge_teardown(state);
 }
 
+/* Another thread's descriptor: of the same file, with what was flushed, and it outlives the file. */
+static void test_share(void **state)
+{
+	struct outfile *o = open_file(folder, "share");
+	struct stat a, b;
+	int fd;
+
+	fill(o, 100);
+	outfile_flush(o);
+	fd = outfile_share(o);
+	assert_return_code(fd, -fd);
+	assert_int_equal(fdatasync(fd), 0);
+	assert_return_code(fstatat(folder, "share", &b, 0), errno);
+	fill(o, 200000);
+	finish(o, folder, "share");
+	assert_int_equal(fdatasync(fd), 0);
+	assert_return_code(fstat(fd, &a), errno);
+	assert_int_equal(a.st_ino, b.st_ino);
+	assert_int_equal(a.st_size, 200100);
+	close(fd);
+}
+
 static int start_disk(void **state)
 {
 	return disk_start(&disk, 4, NULL);
@@ -291,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_free_unfinished),
 		cmocka_unit_test(test_tmpfs),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_share),
 		ON_DISK(test_killed),
 		ON_DISK(test_mixed),
 		ON_DISK(test_empty),
@@ -299,6 +322,7 @@ int main(void)
 		ON_DISK(test_free_unfinished),
 		ON_DISK(test_tmpfs),
 		ON_DISK(test_full),
+		ON_DISK(test_share),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -38,7 +38,8 @@ static const char report_text[] =
 	"\"mac\":\"02:42:0a:00:01:05\",\"mtu\":1450,\"link_type\":\"EN10MB\"}],"
 	"\"files\":[{\"name\":\"0-000.pcapng\",\"bytes\":13,\"packets\":14,\"first_ns\":15,"
 	"\"last_ns\":16,\"xxh128\":\"" HEX "\",\"segment\":0,\"suffix\":null,"
-	"\"recovered\":false}],\"notes\":[\"one\"]}]}";
+	"\"recovered\":false}],"
+	"\"gaps\":[{\"from_ns\":17,\"to_ns\":18,\"why\":\"away\"}],\"notes\":[\"one\"]}]}";
 
 static json_t *parse(const char *text)
 {

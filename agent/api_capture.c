@@ -32,7 +32,8 @@ static bool check_arm(struct api_request *q, const struct wire_arm *arm, struct 
 		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-filter", err.text);
 		return false;
 	}
-	if (arm->attached && (arm->lease_ms < 1 || arm->lease_ms > CAPTURE_LEASE_MAX_MS)) {
+	if ((arm->attached && arm->lease_ms < 1) || arm->lease_ms < 0 ||
+	    arm->lease_ms > CAPTURE_LEASE_MAX_MS) {
 		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-request", "lease_ms is out of range");
 		return false;
 	}

@@ -6,8 +6,10 @@
  * are guarded by `lock`; the targets' threads broadcast `changed`. The state file is written under
  * `persisting`, never under `lock`: fsync takes its time. Order: persisting before lock.
  *
- * A capture that nobody waits for ends by itself: by its lease (attached ones), by its deadline
- * (all), by capture_tick, which the keeper calls several times a second.
+ * A capture that nobody waits for ends by itself, by capture_tick, which the keeper calls several
+ * times a second: by its deadline (all), and by its lease. That holds as long as an attached one
+ * captures; of a detached one until its coordinator told that the window is open, so that one that
+ * dies while it arms leaves nothing behind that runs for hours.
  */
 #include "capture_inside.h"
 #include "version.h"
@@ -385,6 +387,12 @@ void capture_container_died(struct capture *c, const char *container_id)
 	}
 }
 
+/* The lock is held. */
+static bool has_lease(const struct capture *c)
+{
+	return c->arm.attached || (c->arm.lease_ms && !c->report.window_start_ns);
+}
+
 void capture_tick(struct capture *c)
 {
 	int64_t now = clock_mono_ns();
@@ -395,7 +403,7 @@ void capture_tick(struct capture *c)
 	capture_settle(c);
 	if (c->report.running && now >= c->deadline_ns)
 		end = WIRE_END_DURATION;
-	else if (c->report.running && c->arm.attached && now >= c->lease_ns)
+	else if (c->report.running && has_lease(c) && now >= c->lease_ns)
 		end = WIRE_END_LEASE_EXPIRED;
 	check = c->report.running && !c->arming && now - c->checked_ns > NETNS_CHECK_MS * NS_PER_MS;
 	if (check)

@@ -5,6 +5,9 @@
  * The lock guards the list only. It is never held while a capture does something: whoever
  * wants that takes references first (captures_all) and lets the lock go.
  *
+ * Keeping. What nobody fetched and removed within `keep` of its end is dropped by the tick; a record
+ * of it stays.
+ *
  * Room in the spool. Writers are refused at the quota and at the floor (spool_take); at the
  * quota finished captures are dropped first, one after another. So that not every writer runs into
  * the wall together, the tick watches a mark a little before it (QUOTA_MARK, FLOOR_MARK): there it
@@ -161,27 +164,22 @@ void captures_count(struct captures *r, struct captures_counts *out)
 /* ---- room ---- */
 
 /* What goes first has the higher rank; 0: stays. */
-static int rank_for_room(const struct captures *r, const struct capture_facts *f)
+static int rank_for_room(const struct capture_facts *f)
 {
-	if (f->running || f->dropped || !f->files)
-		return 0;
-	return clock_wall_ns() - f->finished_ns > r->keep_ms * NS_PER_MS ? 2 : 1;
+	return !f->running && !f->dropped && f->files;
 }
 
-static int rank_for_place(const struct captures *r, const struct capture_facts *f)
+static int rank_for_place(const struct capture_facts *f)
 {
 	if (f->running)
 		return 0;
 	if (f->dropped || !f->files)
-		return 3;
-	if (f->fetched)
 		return 2;
-	return clock_wall_ns() - f->finished_ns > r->keep_ms * NS_PER_MS ? 1 : 0;
+	return f->fetched;
 }
 
 /* A reference to the capture of the highest rank, among equals the one that finished first. */
-static struct capture *choose(struct captures *r,
-			      int rank(const struct captures *, const struct capture_facts *))
+static struct capture *choose(struct captures *r, int rank(const struct capture_facts *))
 {
 	struct capture *best = NULL;
 	struct capture_facts f;
@@ -192,7 +190,7 @@ static struct capture *choose(struct captures *r,
 
 	for (size_t i = 0; i < n; i++) {
 		capture_facts(all[i], &f);
-		one = rank(r, &f);
+		one = rank(&f);
 		if (one < best_rank || !one || (one == best_rank && f.finished_ns >= best_finished))
 			continue;
 		capture_unref(best);
@@ -227,6 +225,20 @@ bool captures_make_room(void *registry, int64_t n)
 	made = spool_pressure(r->env.spool, n) != -EDQUOT || drop_one(r);
 	pthread_mutex_unlock(&r->room);
 	return made;
+}
+
+/* Its time is over, whether or not the spool is full. */
+static void drop_expired(struct captures *r, struct capture *c)
+{
+	struct err err = ERR_INIT;
+	struct capture_facts f;
+
+	capture_facts(c, &f);
+	if (!rank_for_room(&f) || clock_wall_ns() - f.finished_ns <= r->keep_ms * NS_PER_MS)
+		return;
+	log_warn("capture %s: dropped, nobody fetched it in time", capture_id(c));
+	if (capture_drop(c, "it was kept for as long as --keep says", &err))
+		log_error("%s", err.text);
 }
 
 static struct capture *find_largest(struct captures *r)
@@ -419,8 +431,10 @@ void captures_tick(struct captures *r)
 	size_t n;
 	struct capture **all = captures_all(r, &n);
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		capture_tick(all[i]);
+		drop_expired(r, all[i]);
+	}
 	give_back(all, n);
 	hold_quota(r);
 }

@@ -9,7 +9,7 @@
 
 #define CAPTURES_KEPT_MAX 64		/* known at once, records of dropped ones included */
 #define CAPTURES_RUNNING_MAX 16
-#define CAPTURES_KEEP_MS (24 * 3600 * 1000LL)	/* a finished capture's first claim on its room */
+#define CAPTURES_KEEP_MS (24 * 3600 * 1000LL)	/* from a capture's end until it is dropped */
 
 struct captures;
 
@@ -43,11 +43,11 @@ struct captures_counts {
 void captures_count(struct captures *r, struct captures_counts *out);
 
 /*
- * The spool's: drops one finished capture, past keep first, then the oldest; false: none left.
+ * The spool's: drops the finished capture that ended first; false: none left.
  * When n bytes fit by now, because another thread was here, nothing is dropped.
  */
 bool captures_make_room(void *registry, int64_t n);
-/* Leases, deadlines, state files, and the quota: often. */
+/* Leases, deadlines, state files, keep and the quota: often. */
 void captures_tick(struct captures *r);
 void captures_container_died(struct captures *r, const char *container_id);
 

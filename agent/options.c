@@ -34,7 +34,7 @@ static const char help[] =
 "  --node-id ID             this node's id in the Swarm ($SWARMCAP_NODE_ID; as the engine says)\n"
 "  --quota SIZE             the spool's most (10 % of its file system, at most 10G)\n"
 "  --floor SIZE             what stays free of its file system (5 %)\n"
-"  --keep DURATION          finished captures older than this are dropped first (24h)\n"
+"  --keep DURATION          finished captures are dropped when so old (24h)\n"
 "  --ring-bytes SIZE        memory for packets on their way to the disk, all captures together (256M)\n"
 "\n"
 "sniff:\n"

@@ -42,22 +42,13 @@ static char *busy_text(const struct wire_report *reports, size_t n)
 	return busy ? buf_take(&b) : NULL;
 }
 
-static int ask_busy(struct link *l, struct agent *a)
+static int ask_captures(struct link *l, struct agent *a)
 {
-	struct wire_report *reports = NULL;
-	size_t n = 0;
-	int r;
+	int r = link_list(l, &a->reports, &a->n_reports, &a->err);
 
-	if (a->info.captures_running == 0 && a->info.captures_unfetched == 0)
-		return 0;
-	r = link_list(l, &reports, &n, &a->err);
-	if (r != 0)
-		return r;
-	a->busy = busy_text(reports, n);
-	for (size_t i = 0; i < n; i++)
-		wire_report_release(&reports[i]);
-	free(reports);
-	return 0;
+	if (r == 0)
+		a->busy = busy_text(a->reports, a->n_reports);
+	return r;
 }
 
 static int ask_link(struct link *l, struct agent *a, const struct agents_how *how)
@@ -74,7 +65,7 @@ static int ask_link(struct link *l, struct agent *a, const struct agents_how *ho
 		if (r != 0)
 			return r;
 	}
-	return how->list ? ask_busy(l, a) : 0;
+	return how->list ? ask_captures(l, a) : 0;
 }
 
 static void forget(struct agent *a)
@@ -84,6 +75,11 @@ static void forget(struct agent *a)
 	a->clock = (struct link_clock){ 0 };
 	free(a->busy);
 	a->busy = NULL;
+	for (size_t i = 0; i < a->n_reports; i++)
+		wire_report_release(&a->reports[i]);
+	free(a->reports);
+	a->reports = NULL;
+	a->n_reports = 0;
 	a->answers = false;
 	err_reset(&a->err);
 }

@@ -2,7 +2,8 @@
  *
  * agents.h - every agent asked how it is, side by side
  *
- * For the commands that care for the agents themselves: deploy, undeploy, doctor.
+ * For the commands that care for the agents themselves: deploy, undeploy, doctor; and for status,
+ * which asks for all that they hold.
  *
  *	struct agents a = AGENTS_INIT;
  *	agents_init(&a, &cluster);	one entry per node, in the cluster's order
@@ -26,6 +27,8 @@ struct agent {
 	struct wire_info info;
 	struct link_clock clock;	/* probes 0: not asked for */
 	char *busy;			/* captures that run or lie unfetched; NULL: none */
+	struct wire_report *reports;	/* without contexts */
+	size_t n_reports;
 	struct err err;			/* why it does not answer */
 };
 
@@ -42,7 +45,7 @@ struct agents_how {
 	const struct creds *creds;
 	uint16_t port;
 	int clock_probes;		/* 0: the clock is not asked for */
-	bool list;			/* fill busy */
+	bool list;			/* fill busy and reports */
 };
 
 void agents_init(struct agents *a, const struct cluster *c);

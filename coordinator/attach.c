@@ -41,8 +41,9 @@ void attach_routes(struct attach *a, struct plan *p)
 struct fleet_job attach_job(struct attach *a, const struct plan *p)
 {
 	return (struct fleet_job){
-		.plan = p, .cluster = &a->cluster, .creds = a->has_creds ? &a->creds : NULL,
-		.reach = a->reach, .staging_fd = -1, .fetch_rate = a->request->fetch_rate,
+		.plan = p, .stop = !strcmp(a->request->command, "stop"), .cluster = &a->cluster,
+		.creds = a->has_creds ? &a->creds : NULL, .reach = a->reach, .staging_fd = -1,
+		.fetch_rate = a->request->fetch_rate,
 	};
 }
 

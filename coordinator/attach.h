@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * attach.h - a capture that exists already, looked for on every node: the start of `fetch` and `rm`
+ * attach.h - a capture that exists already, looked for on every node
+ *
+ * The start of `fetch`, `stop` and `rm`.
  */
 #ifndef ATTACH_H
 #define ATTACH_H

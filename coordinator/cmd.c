@@ -6,15 +6,19 @@
 
 #include "log.h"
 
-int cmd_fail(const struct request *r, enum exit_status status, const struct err *err)
+json_t *cmd_error_event(int status, const struct err *err)
+{
+	return json_pack("{s:s, s:o, s:i}", "event", "error", "message", jx_text(err->text), "exit",
+			 status);
+}
+
+int cmd_fail(const struct request *r, int status, const struct err *err)
 {
 	log_error("%s", err->text);
 	if (r->json) {
-		json_t *event = json_pack("{s:s, s:o, s:i}", "event", "error", "message",
-					  jx_text(err->text), "exit", (int)status);
+		cleanup_json json_t *event = cmd_error_event(status, err);
 		cleanup_free char *line = jx_dump(event);
 
-		json_decref(event);
 		puts(line);
 		fflush(stdout);
 	}

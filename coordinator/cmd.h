@@ -23,6 +23,10 @@ enum exit_status {
 };
 
 int cmd_capture(struct request *r);
+int cmd_run(struct request *r);
+int cmd_start(struct request *r);
+int cmd_status(struct request *r);
+int cmd_stop(struct request *r);
 int cmd_fetch(struct request *r);
 int cmd_rm(struct request *r);
 int cmd_ls(struct request *r);
@@ -30,7 +34,9 @@ int cmd_deploy(struct request *r);
 int cmd_undeploy(struct request *r);
 int cmd_doctor(struct request *r);
 
+/* The event that says so. New reference. */
+json_t *cmd_error_event(int status, const struct err *err);
 /* Prints err's sentence (as an event too when --json was asked for) and returns status. */
-int cmd_fail(const struct request *r, enum exit_status status, const struct err *err);
+int cmd_fail(const struct request *r, int status, const struct err *err);
 
 #endif

@@ -15,6 +15,7 @@
 #include "cmd.h"
 
 #include "agents.h"
+#include "creds_file.h"
 #include "log.h"
 #include "rollout.h"
 #include "secrets.h"
@@ -315,6 +316,16 @@ static int clean_up(struct deploy *d, struct err *err)
 	return secrets_sweep(d->engine, &d->secrets, err);
 }
 
+static int export(const struct deploy *d, struct err *err)
+{
+	const char *file = d->request->export_file;
+	int r = file ? creds_file_export(d->dir, file, err) : 0;
+
+	if (r == 0 && file)
+		log_info("what it takes to capture is in '%s': whoever has it can", file);
+	return r;
+}
+
 static int verdict(const struct rollout_result *res)
 {
 	if (res->other_version)
@@ -343,6 +354,8 @@ static int deploy(struct deploy *d, struct err *err)
 		r = renew_stale_agents(d, &res, err);
 	if (r == 0 && res.answering > 0)
 		r = clean_up(d, err);
+	if (r == 0 && res.answering > 0)
+		r = export(d, err);
 	return r < 0 ? r : verdict(&res);
 }
 

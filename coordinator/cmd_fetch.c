@@ -5,6 +5,9 @@
  * Every node is asked first. The contexts that come back with the reports hold what the first
  * coordinator knew, so that this one writes the same manifest; tasks of nodes that gave no
  * report are missing in it.
+ *
+ * A detached capture may be fetched while it goes on: then the files that are whole by now are
+ * gathered, the nodes keep everything, and the manifest says so.
  */
 #include "attach.h"
 #include "gather.h"
@@ -23,6 +26,7 @@ struct fetch {
 	struct fleet *fleet;		/* of the nodes that have it */
 	struct bundle *bundle;
 	int64_t start_ns, stop_ns;
+	bool goes_on;			/* on one node at least */
 };
 
 static void fetch_release(struct fetch *f)
@@ -43,15 +47,17 @@ static void widen(struct fetch *f, const struct wire_report *r)
 		f->start_ns = start;
 	if (r->window_stop_ns > f->stop_ns)
 		f->stop_ns = r->window_stop_ns;
+	f->goes_on = f->goes_on || r->running;
 }
 
+/* A node that is waited for: a detached capture may go on for a day. */
 static const char *running_on(struct fetch *f)
 {
 	size_t n;
 	const struct fleet_node *nodes = fleet_nodes(f->all.fleet, &n);
 
 	for (size_t i = 0; i < n; i++)
-		if (nodes[i].has_report && nodes[i].report.running)
+		if (nodes[i].has_report && nodes[i].report.running && nodes[i].report.attached)
 			return nodes[i].plan->name;
 	return NULL;
 }
@@ -119,6 +125,13 @@ static enum exit_status make_plan(struct fetch *f, struct err *err)
 
 	if (plan_from_reports(reports, collect(f, reports), &f->plan, &f->made, &f->then, err) < 0)
 		return EXIT_FAILED;
+	if (f->goes_on) {
+		f->stop_ns = 0;
+		plan_note(&f->plan, "the capture was still running when this was fetched: "
+			  "here are the files that were whole");
+		progress_say(&f->all.progress, LOG_INFO,
+			     "the capture goes on: fetching the files that are whole by now");
+	}
 	readdress(f);
 	attach_routes(&f->all, &f->plan);
 	return EXIT_OK;

@@ -8,6 +8,7 @@
  */
 #include "creds.h"
 
+#include "creds_file.h"
 #include "creds_make.h"
 #include "digest.h"
 #include "names.h"
@@ -232,18 +233,54 @@ static int load(struct creds *c, struct err *err)
 	return r;
 }
 
+static char *in_memory(int fd)
+{
+	return xasprintf("/proc/self/fd/%d", fd);
+}
+
+static int load_file(struct creds *c, const char *file, struct err *err)
+{
+	cleanup(crt_release) gnutls_x509_crt_t ca = NULL;
+	int r = check_private(file, err);
+
+	if (r == 0)
+		r = creds_file_open(file, c->fds, err);
+	if (r < 0)
+		return r;
+	c->n_fds = CREDS_PARTS;
+	c->dir = xstrdup(file);
+	c->ca_file = in_memory(c->fds[CREDS_PART_CA]);
+	c->client_file = in_memory(c->fds[CREDS_PART_CLIENT]);
+	c->client_key_file = in_memory(c->fds[CREDS_PART_KEY]);
+	r = read_crt(c->ca_file, &ca, err);
+	if (r == 0)
+		r = fingerprint(ca, c->ca_fingerprint, err);
+	if (r == 0)
+		r = load_pair(c->client_file, c->client_key_file, ca, &c->client_expires_ns, err);
+	if (r < 0)
+		err_add(err, " (of '%s')", file);
+	return r;
+}
+
+static int load_dir(struct creds *c, const char *dir, struct err *err)
+{
+	struct stat st;
+
+	name_files(c, dir);
+	if (stat(c->ca_file, &st) < 0 && errno == ENOENT)
+		return err_set(err, -ENOENT,
+			       "there are no credentials in '%s': run `swarmcap deploy`, or name "
+			       "their place with --credentials", dir);
+	return load(c, err);
+}
+
 int creds_load(struct creds *out, const char *dir, struct err *err)
 {
 	cleanup_creds struct creds c = CREDS_INIT;
 	struct stat st;
-	int r;
+	bool file = stat(dir, &st) == 0 && S_ISREG(st.st_mode);
+	int r = file ? load_file(&c, dir, err) : load_dir(&c, dir, err);
 
-	name_files(&c, dir);
-	if (stat(c.ca_file, &st) < 0 && errno == ENOENT)
-		return err_set(err, -ENOENT,
-			       "there are no credentials in '%s': run `swarmcap deploy`, or name "
-			       "their place with --credentials", dir);
-	r = load(&c, err);
 	if (r < 0)
 		return r;
 	*out = c;
@@ -259,6 +296,8 @@ void creds_release(struct creds *c)
 	free(c->client_key_file);
 	free(c->agent_file);
 	free(c->agent_key_file);
+	while (c->n_fds)
+		close(c->fds[--c->n_fds]);
 	*c = (struct creds)CREDS_INIT;
 }
 

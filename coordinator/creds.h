@@ -5,7 +5,8 @@
  * $XDG_CONFIG_HOME/swarmcap/<cluster id>/ (default ~/.config), or --credentials DIR, or
  * $SWARMCAP_CREDENTIALS. Files, all 0600 in a 0700 directory: ca.pem ca-key.pem client.pem
  * client-key.pem agent.pem agent-key.pem. ECDSA P-256 by GnuTLS; valid from 24 h ago for one
- * year. A client needs ca.pem, client.pem and client-key.pem only.
+ * year. A client needs ca.pem, client.pem and client-key.pem only; as one file, which stands in
+ * the directory's place, they are creds_file.h's.
  *
  * Renewal (`deploy --rotate`) makes a second directory beside it, creds_new_dir(), and swaps
  * the two once the agents answer under the new certificates. Whoever finds that directory
@@ -17,7 +18,9 @@
 #include "err.h"
 
 struct creds {
-	char *dir;
+	char *dir;			/* or the file */
+	int fds[3];			/* of a file's parts: its names are /proc/self/fd/N */
+	size_t n_fds;
 	char *ca_file, *client_file, *client_key_file, *agent_file, *agent_key_file;
 	char ca_fingerprint[65];	/* SHA-256 of the CA certificate, hex */
 	int64_t client_expires_ns, agent_expires_ns;	/* agent: 0 when the file is not here */
@@ -26,7 +29,7 @@ struct creds {
 #define CREDS_INIT { 0 }
 #define cleanup_creds cleanup(creds_release)
 
-/* The directory's name, whether it exists or not. explicit_dir: --credentials or NULL. Free it. */
+/* The place's name, whether it exists or not. explicit_dir: --credentials or NULL. Free it. */
 char *creds_dir(const char *explicit_dir, const char *cluster_id);
 /*
  * -ENOENT: not there (err says to run `swarmcap deploy`); -EACCES; -EINVAL: broken, or a key

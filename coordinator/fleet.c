@@ -247,8 +247,45 @@ void fleet_open_window(struct fleet *f, int64_t start_ns)
 {
 	fleet_lock(f);
 	f->window_start_ns = start_ns;
+	f->opened_ns = clock_mono_ns();
 	give_order(f, ORDER_RUN);
 	fleet_unlock(f);
+}
+
+/* A node where everything has ended already captured too. */
+static bool is_live(const struct fleet *f, size_t i)
+{
+	const struct fleet_node *n = &f->nodes[i];
+
+	return n->armed && n->stage != FLEET_LOST &&
+	       (f->talks[i].answered_ns > f->opened_ns || !n->report.running ||
+		!has_armed_target(n));
+}
+
+static bool all_live(struct fleet *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->nodes[i].armed && f->nodes[i].stage != FLEET_LOST && !is_live(f, i))
+			return false;
+	return true;
+}
+
+size_t fleet_wait_live(struct fleet *f, int64_t until_mono_ns, const struct fleet_watch *w,
+		       enum fleet_wake *woken)
+{
+	size_t live = 0;
+
+	*woken = wait_for(f, all_live, until_mono_ns, w);
+	fleet_lock(f);
+	for (size_t i = 0; i < f->n; i++)
+		live += is_live(f, i);
+	fleet_unlock(f);
+	return live;
+}
+
+enum fleet_wake fleet_wait_left(struct fleet *f, const struct fleet_watch *w)
+{
+	return wait_for(f, all_done, 0, w);
 }
 
 enum fleet_wake fleet_run(struct fleet *f, int64_t until_mono_ns, const struct fleet_watch *w)

@@ -18,8 +18,14 @@
  *	fleet_remove(f, all)
  *	fleet_free(f)
  *
- * `fetch` and `rm` start without a request: each node is asked for a capture that exists
- * already, and none is armed or stopped.
+ * A detached capture (request->detached) is left to its agents once they know the window:
+ *
+ *	fleet_open_window(f, start_ns)
+ *	fleet_wait_left(f, &watch)		until all know it, or are given up
+ *	fleet_free(f)				nothing is stopped
+ *
+ * `fetch`, `stop` and `rm` start without a request: each node is asked for a capture that exists
+ * already, and none is armed.
  */
 #ifndef FLEET_H
 #define FLEET_H
@@ -100,6 +106,7 @@ typedef int fleet_open_link(struct reach *x, const struct plan_node *n, enum rou
 struct fleet_job {
 	const struct plan *plan;
 	const struct request *request;	/* NULL: attach to what is there */
+	bool stop;			/* attached: fleet_stop ends what runs */
 	const struct cluster *cluster;	/* for the agents' port, and the context */
 	const struct creds *creds;	/* NULL: none; without reach: unix sockets */
 	struct reach *reach;		/* NULL: agents at the nodes' addresses */
@@ -117,6 +124,14 @@ int fleet_start(struct fleet **out, const struct fleet_job *job, struct err *err
 enum fleet_wake fleet_wait_armed(struct fleet *f, const struct fleet_watch *w);
 /* Told to the agents at once. */
 void fleet_open_window(struct fleet *f, int64_t start_ns);
+/*
+ * Until every armed node has answered since the window opened, or is lost. How many have: the
+ * others may capture, or not.
+ */
+size_t fleet_wait_live(struct fleet *f, int64_t until_mono_ns, const struct fleet_watch *w,
+		       enum fleet_wake *woken);
+/* READY: every agent goes on alone, or its node is lost. Of a detached capture. */
+enum fleet_wake fleet_wait_left(struct fleet *f, const struct fleet_watch *w);
 /* READY: nothing is capturing any more. until_mono_ns 0: no end. */
 enum fleet_wake fleet_run(struct fleet *f, int64_t until_mono_ns, const struct fleet_watch *w);
 /* Ends the captures; reason "duration" or "stopped". */
@@ -127,7 +142,10 @@ enum fleet_wake fleet_gather(struct fleet *f, int staging_fd, const struct fleet
 int fleet_disk_error(struct fleet *f, struct err *err);
 /* Everything in flight is cancelled, within about a second; captures stay on the nodes. */
 void fleet_abandon(struct fleet *f);
-/* DELETE on each node whose files are all here, or on all that have the capture; waits for it. */
+/*
+ * DELETE on each node that has ended and whose files are all here, or on all that have the
+ * capture; waits for it.
+ */
 void fleet_remove(struct fleet *f, bool all);
 void fleet_counts(struct fleet *f, struct fleet_counts *out);
 /* The oldest event not taken yet, or NULL; to be freed by the caller. */

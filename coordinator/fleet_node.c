@@ -11,6 +11,8 @@
  *	poll	once a second, a renewal every 10 s. Without an answer for 15 s the node counts as
  *		silent, but we go on asking: Swarm starts a dead agent again, and the new one
  *		finds what the old one left.
+ *	leave	a detached capture is left to its agent once that knows the window: 20 s, else
+ *		its lease ends it
  *	stop	a living agent may take long to bring its files to disk: as long as it answers
  *		questions beside it, up to 2 minutes. A silent node gets one more try.
  *	fetch	as long as bytes come (link_fetch.c)
@@ -30,6 +32,7 @@
 #define RENEW_NS (10 * NS_PER_S)
 #define SILENT_NS (15 * NS_PER_S)
 #define STOP_PATIENCE_NS (120 * NS_PER_S)
+#define LEAVE_NS (20 * NS_PER_S)
 #define PROBES 8
 #define FETCH_TRIES 5
 
@@ -172,6 +175,41 @@ static void run(struct fleet_talk *t)
 	} while (!fleet_await(t->fleet, ORDER_STOP, next) && !cancelled(t));
 }
 
+/* ---- leave ---- */
+
+/* False: the agent was not told the window, and will end. */
+static bool tell_window(struct fleet_talk *t)
+{
+	int64_t until = clock_mono_ns() + LEAVE_NS;
+
+	while (!t->node->report.window_start_ns) {
+		t->renewed_ns = 0;
+		poll_once(t);
+		if (t->node->report.window_start_ns)
+			break;
+		if (cancelled(t) || clock_mono_ns() > until)
+			return false;
+		fleet_await(t->fleet, ORDER_STOP, clock_mono_ns() + POLL_NS);
+	}
+	return true;
+}
+
+/* Without a window the capture is not to be, and fleet_remove follows. */
+static void leave(struct fleet_talk *t)
+{
+	struct err err = ERR_INIT;
+
+	link_set_timeout(t->link, CALL_MS);
+	if (!await_window(t) || !t->fleet->window_start_ns || tell_window(t)) {
+		fleet_set_stage(t, FLEET_DONE);
+		return;
+	}
+	err_set(&err, -ETIMEDOUT, "no answer since it was armed: its capture ends within a minute");
+	fleet_blame(t, "node-lost", &err);
+	fleet_tell(t, FLEET_NODE_GONE, NULL, err.text);
+	fleet_set_stage(t, FLEET_LOST);
+}
+
 /* ---- stop ---- */
 
 /* A stop that did not succeed: is it worth another? */
@@ -305,7 +343,10 @@ static void remove_from_spool(struct fleet_talk *t)
 
 	if (!fleet_await(t->fleet, ORDER_REMOVE, 0) || fleet_order(t->fleet) == ORDER_END)
 		return;
-	if (!t->node->has_report || !(t->fleet->remove_all || all_fetched(t->node)))
+	if (!t->node->has_report)
+		return;
+	/* what was fetched while it goes on is not all */
+	if (!t->fleet->remove_all && (!all_fetched(t->node) || t->node->report.running))
 		return;
 	link_set_timeout(t->link, CALL_MS);
 	rc = link_remove(t->link, t->fleet->job.plan->id, &err);
@@ -315,15 +356,28 @@ static void remove_from_spool(struct fleet_talk *t)
 		fleet_blame(t, fleet_loss(rc), &err);
 }
 
+/* Is the capture ours to end? */
+static bool ends_it(const struct fleet_talk *t)
+{
+	const struct fleet_job *job = &t->fleet->job;
+
+	if (job->request)
+		return !job->request->detached;
+	return job->stop && t->node->report.running;
+}
+
 void *fleet_talk_main(void *arg)
 {
 	struct fleet_talk *t = arg;
-	bool ours = t->fleet->job.request, final = true;
+	const struct request *ours = t->fleet->job.request;
+	bool final = true;
 
 	if (begin(t)) {
-		if (ours)
+		if (ours && ours->detached)
+			leave(t);
+		else if (ours)
 			run(t);
-		if (ours && fleet_await(t->fleet, ORDER_STOP, 0) && !cancelled(t)) {
+		if (ends_it(t) && fleet_await(t->fleet, ORDER_STOP, 0) && !cancelled(t)) {
 			fleet_set_stage(t, FLEET_STOPPING);
 			final = stop(t);
 		}

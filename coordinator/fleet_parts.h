@@ -38,6 +38,7 @@ struct fleet {
 	pthread_cond_t ordered;		/* order, cancel */
 	enum fleet_order order;
 	int64_t window_start_ns, window_stop_ns;
+	int64_t opened_ns;		/* monotonic: when window_start_ns was */
 	const char *stop_reason;
 	int staging_fd;
 	bool remove_all;

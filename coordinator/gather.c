@@ -5,6 +5,7 @@
 #include "gather.h"
 
 #include "interrupt.h"
+#include "summary.h"
 #include "units.h"
 
 #include <errno.h>
@@ -114,7 +115,7 @@ static void say_left(struct gather *g)
 	const struct fleet_node *nodes = fleet_nodes(g->fleet, &n);
 
 	for (size_t i = 0; i < n; i++)
-		if (nodes[i].has_report && !nodes[i].removed)
+		if (nodes[i].has_report && !nodes[i].removed && !nodes[i].report.running)
 			progress_say(
 				g->progress, LOG_WARN,
 				"what %s captured stays there; once it answers: swarmcap fetch %s",
@@ -155,7 +156,8 @@ static void announce(struct gather *g, const struct manifest *m, enum exit_statu
 		     (long long)m->packets, m->n_targets, bytes, (long long)dropped, why,
 		     m->n_missing);
 	progress_event(g->progress, archive_event(g, m, status));
-	if (!g->request->json)
+	/* with a command stdout is the command's */
+	if (!g->request->json && !g->request->child)
 		printf("%s\n", output);
 }
 
@@ -173,12 +175,16 @@ enum exit_status gather_archive(struct gather *g, struct err *err)
 		return status;
 	in.nodes = fleet_nodes(g->fleet, &in.n_nodes);
 	manifest_make(&in, &m);
+	if (!m.stop_ns)		/* it goes on */
+		m.stop_ns = clock_wall_ns();
 	status = pack(g, &m, err);
 	if (status != EXIT_OK)
 		return status;
 	fleet_remove(g->fleet, false);
 
 	status = m.partial ? EXIT_PARTIAL : EXIT_OK;
+	if (g->request->summary)
+		g->summary = summary_archive(m.json, bundle_output(g->bundle));
 	say_missing(g, &m);
 	say_left(g);
 	announce(g, &m, status);

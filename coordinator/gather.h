@@ -23,6 +23,7 @@ struct gather {
 	int signals;			/* of interrupt_open */
 	bool interrupted;		/* by ^C already: the next one leaves the rest */
 	int64_t start_ns, stop_ns;
+	char *summary;			/* out: summary_text of the archive, to be freed; or NULL */
 };
 
 /* EXIT_OK or EXIT_PARTIAL: the archive is written and announced; EXIT_FAILED with err. */

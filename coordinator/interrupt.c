@@ -8,13 +8,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-int interrupt_open(struct err *err)
+static int open_these(sigset_t set, struct err *err)
 {
 	struct sigaction hangup;
-	sigset_t set;
 	int fd;
 
-	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
@@ -25,9 +23,38 @@ int interrupt_open(struct err *err)
 	return fd < 0 ? err_errno(err, "cannot read signals") : fd;
 }
 
-bool interrupt_take(int fd)
+int interrupt_open(struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	return open_these(set, err);
+}
+
+int interrupt_open_all(struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	return open_these(set, err);
+}
+
+int interrupt_which(int fd, bool *from_terminal)
 {
 	struct signalfd_siginfo info;
 
-	return read(fd, &info, sizeof(info)) == sizeof(info);
+	if (read(fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	*from_terminal = info.ssi_code == SI_KERNEL;
+	return (int)info.ssi_signo;
+}
+
+bool interrupt_take(int fd)
+{
+	bool from_terminal;
+
+	return interrupt_which(fd, &from_terminal) != 0;
 }

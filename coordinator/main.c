@@ -3,6 +3,8 @@
  * main.c - swarmcap, the coordinator: settles the process, finds the command, runs it
  */
 #include "cmd.h"
+
+#include "child.h"
 #include "log.h"
 #include "version.h"
 
@@ -19,6 +21,10 @@ static const struct {
 	int (*run)(struct request *r);
 } commands[] = {
 	{ "capture", cmd_capture },
+	{ "run", cmd_run },
+	{ "start", cmd_start },
+	{ "status", cmd_status },
+	{ "stop", cmd_stop },
 	{ "fetch", cmd_fetch },
 	{ "rm", cmd_rm },
 	{ "ls", cmd_ls },
@@ -82,9 +88,11 @@ static int flushed(int status)
 int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
+	struct child_before before;
 	struct request r;
 	int rc;
 
+	child_remember(&before);
 	settle_descriptors();
 	settle_signals();
 	settle_limits();
@@ -103,6 +111,7 @@ int main(int argc, char **argv)
 	} else {
 		log_init("swarmcap", r.verbosity);
 		curl_global_init(CURL_GLOBAL_DEFAULT);
+		r.before = &before;
 		rc = run(&r);
 		curl_global_cleanup();
 	}

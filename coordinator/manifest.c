@@ -73,11 +73,35 @@ static json_t *make_capture(const struct manifest_input *in)
 			 "merged");
 }
 
-static json_t *make_window(const struct manifest_input *in)
+/*
+ * Agents that ended by a deadline were not told when the window closed: then it did with the last
+ * target. 0: it is open still, somewhere.
+ */
+static int64_t window_stop(const struct manifest_input *in)
+{
+	int64_t last = 0;
+
+	if (in->stop_ns)
+		return in->stop_ns;
+	for (size_t i = 0; i < in->n_nodes; i++) {
+		const struct fleet_node *n = &in->nodes[i];
+
+		if (n->has_report && n->report.running && !n->reason)
+			return 0;
+		for (size_t t = 0; n->has_report && t < n->report.n_targets; t++) {
+			int64_t stopped = manifest_corrected(n, n->report.targets[t].stopped_ns);
+
+			last = stopped > last ? stopped : last;
+		}
+	}
+	return last;
+}
+
+static json_t *make_window(const struct manifest_input *in, int64_t stop_ns)
 {
 	return json_pack("{s:o, s:o, s:o}",
 			 "start", manifest_time(in->start_ns),
-			 "stop", manifest_time(in->stop_ns),
+			 "stop", manifest_time(stop_ns),
 			 "arm_spread_ns", jx_count(in->arm_spread_ns));
 }
 
@@ -168,7 +192,7 @@ void manifest_make(const struct manifest_input *in, struct manifest *out)
 	json_t *nodes;
 
 	*out = (struct manifest)MANIFEST_INIT;
-	out->stop_ns = in->stop_ns;
+	out->stop_ns = window_stop(in);
 	add_planned_missing(&w);
 	nodes = add_nodes(&w);
 
@@ -183,7 +207,7 @@ void manifest_make(const struct manifest_input *in, struct manifest *out)
 			      "cluster",
 			      "id", jx_text(in->cluster->id),
 			      "manager", jx_text(in->cluster->self_name),
-			      "window", make_window(in),
+			      "window", make_window(in, out->stop_ns),
 			      "nodes", nodes,
 			      "targets", w.targets,
 			      "missing", w.missing,

@@ -43,7 +43,7 @@ struct manifest {
 	bool partial;			/* something missing, or an end that exit status 3 is for */
 	size_t n_targets, n_missing;
 	int64_t packets, bytes, dropped_kernel, dropped_agent;
-	int64_t stop_ns;		/* of the window: when the archive's files were made */
+	int64_t stop_ns;		/* of the window; 0: it is open still */
 };
 
 #define MANIFEST_INIT { 0 }

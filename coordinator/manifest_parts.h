@@ -24,6 +24,8 @@ struct manifest_gap {
 void manifest_add_missing(struct manifest_work *w, const struct manifest_gap *gap);
 /* RFC 3339, or null for 0. New reference. */
 json_t *manifest_time(int64_t ns);
+/* A node's time by the coordinator's clock; 0 stays 0, "has not happened". */
+int64_t manifest_corrected(const struct fleet_node *n, int64_t ns);
 /* a + b, INT64_MAX where that is too much: the numbers come from agents. */
 int64_t manifest_sum(int64_t a, int64_t b);
 

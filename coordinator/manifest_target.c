@@ -8,6 +8,7 @@
  *	failed (was never captured)			missing, with the agent's sentence
  *	still armed, no file here			missing: it was lost while capturing
  *	still armed, some files here			entry that ended by the loss, and missing
+ *	still armed, and the node goes on		entry without an end: the files so far
  *	ended						entry; each file not here is missing
  */
 #include "manifest_parts.h"
@@ -98,8 +99,7 @@ static void add_failed(struct manifest_work *w, const struct fleet_node *n, cons
 	manifest_add_missing(w, &gap);
 }
 
-/* By the coordinator's clock; 0 stays 0, "has not happened". */
-static int64_t corrected(const struct fleet_node *n, int64_t ns)
+int64_t manifest_corrected(const struct fleet_node *n, int64_t ns)
 {
 	int64_t fixed;
 
@@ -191,10 +191,16 @@ static json_t *make_files(struct manifest_work *w, const struct fleet_node *n,
 	return list;
 }
 
+/* It was fetched while it goes on. */
+static bool goes_on(const struct fleet_node *n, const struct wire_target *r)
+{
+	return r->state == WIRE_ARMED && n->report.running && !n->reason;
+}
+
 /* An agent that was lost says nothing about the end: then the loss is the end. */
 static enum wire_end end_of(const struct fleet_node *n, const struct wire_target *r)
 {
-	if (r->end != WIRE_END_NONE)
+	if (r->end != WIRE_END_NONE || goes_on(n, r))
 		return r->end;
 	if (r->state == WIRE_ENDED)
 		return WIRE_END_STOPPED;
@@ -214,9 +220,13 @@ static void add_note(json_t *notes, char *text)
 	free(text);
 }
 
-static json_t *make_target_notes(const struct wire_target *r, const json_t *files, size_t absent)
+static json_t *make_target_notes(const struct fleet_node *n, const struct wire_target *r,
+				 const json_t *files, size_t absent)
 {
 	json_t *notes = json_array();
+
+	if (goes_on(n, r))
+		add_note(notes, xstrdup("the capture goes on: these are the files that were whole"));
 
 	for (size_t i = 0; i < r->n_notes; i++)
 		json_array_append_new(notes, jx_text(r->notes[i]));
@@ -239,15 +249,15 @@ static json_t *make_target_notes(const struct wire_target *r, const json_t *file
 static json_t *make_counts(const struct fleet_node *n, const struct wire_target *r,
 			   enum wire_end end)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:b}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
 			 "packets", jx_count(r->packets),
 			 "received", jx_count(r->received),
 			 "dropped_kernel", jx_count(r->dropped_kernel),
 			 "dropped_agent", jx_count(r->dropped_agent),
 			 "truncated", jx_count(r->truncated),
-			 "started", manifest_time(corrected(n, r->started_ns)),
-			 "stopped", manifest_time(corrected(n, r->stopped_ns)),
-			 "end", wire_end_text(end),
+			 "started", manifest_time(manifest_corrected(n, r->started_ns)),
+			 "stopped", manifest_time(manifest_corrected(n, r->stopped_ns)),
+			 "end", jx_text(wire_end_text(end)),
 			 "error", jx_text(r->error),
 			 "joined", 0);
 }
@@ -279,8 +289,8 @@ static void add_absent_files(struct manifest_work *w, const struct fleet_node *n
 		of = target_what(t);
 		what = xasprintf("file %s of %s", f->t->files[i].name, of);
 		gap = gap_of_node(w, n, what);
-		gap.from_ns = corrected(n, f->t->started_ns);
-		gap.to_ns = corrected(n, f->t->stopped_ns);
+		gap.from_ns = manifest_corrected(n, f->t->started_ns);
+		gap.to_ns = manifest_corrected(n, f->t->stopped_ns);
 		manifest_add_missing(w, &gap);
 	}
 }
@@ -312,7 +322,7 @@ static void add_entry(struct manifest_work *w, const struct fleet_node *n, const
 	json_object_set_new(entry, "interfaces", make_interfaces(f->t));
 	json_object_set_new(entry, "files", files);
 	json_object_update(entry, counts);
-	json_object_set_new(entry, "notes", make_target_notes(f->t, files, absent));
+	json_object_set_new(entry, "notes", make_target_notes(n, f->t, files, absent));
 	json_decref(counts);
 	json_array_append_new(w->targets, entry);
 
@@ -343,6 +353,10 @@ void manifest_add_target(struct manifest_work *w, const struct fleet_node *n,
 	}
 	if (f.t->state == WIRE_FAILED) {
 		add_failed(w, n, t, f.t);
+		return;
+	}
+	if (goes_on(n, f.t)) {
+		add_entry(w, n, t, &f);
 		return;
 	}
 	if (f.t->state == WIRE_ARMED && !any_here(n, &f)) {

@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define SETTLE_MAX_MS (3600 * 1000LL)
+
 static int set_host(struct request *r, const char *value, struct err *err)
 {
 	if (!*value)
@@ -69,7 +71,7 @@ static int set_tls_key(struct request *r, const char *value, struct err *err)
 static int set_credentials(struct request *r, const char *value, struct err *err)
 {
 	if (!*value)
-		return err_set(err, -EINVAL, "--credentials: the name of a directory is needed");
+		return err_set(err, -EINVAL, "--credentials: a directory or a file is needed");
 	r->credentials = value;
 	return 0;
 }
@@ -208,9 +210,51 @@ static int set_pull(struct request *r, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_json_file(struct request *r, const char *value, struct err *err)
+{
+	return set_file(&r->json_file, "--json", value, err);
+}
+
+static int set_summary(struct request *r, const char *value, struct err *err)
+{
+	return set_file(&r->summary, "--summary", value, err);
+}
+
+static int set_export(struct request *r, const char *value, struct err *err)
+{
+	return set_file(&r->export_file, "--export", value, err);
+}
+
+static int set_settle(struct request *r, const char *value, struct err *err)
+{
+	if (units_parse_duration(value, &r->settle_ms) < 0 || r->settle_ms > SETTLE_MAX_MS)
+		return err_set(err, -EINVAL, "--settle '%s': not a time up to 1h, as in 500ms or "
+			       "2s", value);
+	return 0;
+}
+
+static int set_only_on_failure(struct request *r, const char *value, struct err *err)
+{
+	r->only_on_failure = true;
+	return 0;
+}
+
+static int set_require_all(struct request *r, const char *value, struct err *err)
+{
+	r->require_all = true;
+	return 0;
+}
+
 const struct command_row options_commands[] = {
 	{ "capture", "SELECTOR...", "capture until a limit or ^C, then write one archive",
 	  OPT_CAPTURE, 1, REQUEST_SELECTORS_MAX, "service" },
+	{ "run", "SELECTOR... -- COMMAND...", "capture while a command runs; its exit status is "
+	  "passed on", OPT_RUN, 1, REQUEST_SELECTORS_MAX, "service" },
+	{ "start", "SELECTOR...", "begin a capture that goes on by itself, and print its id",
+	  OPT_START, 1, REQUEST_SELECTORS_MAX, "service" },
+	{ "status", "[ID]", "list running and finished captures on the nodes, or one's tasks",
+	  OPT_STATUS, 0, 1, "capture id" },
+	{ "stop", "ID", "end a capture on every node", OPT_STOP, 1, 1, "capture id" },
 	{ "fetch", "ID", "gather a capture that was left on the nodes into an archive", OPT_FETCH,
 	  1, 1, "capture id" },
 	{ "rm", "ID", "drop a capture from every node's spool", OPT_RM, 1, 1, "capture id" },
@@ -225,32 +269,33 @@ const struct command_row options_commands[] = {
 const size_t options_n_commands = ARRAY_SIZE(options_commands);
 
 const struct option_row options_rows[] = {
-	{ "filter", 'f', "EXPR", OPT_CAPTURE, false, options_set_filter,
+	{ "filter", 'f', "EXPR", OPT_CAPTURING, false, options_set_filter,
 	  "only packets that match (pcap-filter), checked before any node is contacted" },
-	{ "interface", 'i', "NAME", OPT_CAPTURE, false, options_set_interface,
+	{ "interface", 'i', "NAME", OPT_CAPTURING, false, options_set_interface,
 	  "one interface of each task; default: all, loopback included" },
-	{ "snaplen", 's', "N", OPT_CAPTURE, false, options_set_snaplen,
+	{ "snaplen", 's', "N", OPT_CAPTURING, false, options_set_snaplen,
 	  "bytes kept of each packet; default: 262144" },
-	{ "duration", 'd', "TIME", OPT_CAPTURE, false, options_set_duration,
+	{ "duration", 'd', "TIME", OPT_CAPTURING, false, options_set_duration,
 	  "how long, as in 500ms, 30s, 5m or 1h; default: until ^C, at most 24h" },
-	{ "max-bytes", 0, "SIZE", OPT_CAPTURE, false, options_set_max_bytes,
+	{ "max-bytes", 0, "SIZE", OPT_CAPTURING, false, options_set_max_bytes,
 	  "size of each task's files, as in 64k, 100M or 2G (powers of 1024)" },
-	{ "max-packets", 0, "N", OPT_CAPTURE, false, options_set_max_packets, "packets of each task" },
-	{ "rotate-bytes", 0, "SIZE", OPT_CAPTURE, false, options_set_rotate_bytes,
+	{ "max-packets", 0, "N", OPT_CAPTURING, false, options_set_max_packets,
+	  "packets of each task" },
+	{ "rotate-bytes", 0, "SIZE", OPT_CAPTURING, false, options_set_rotate_bytes,
 	  "begin a new file before one is larger; at least 64k" },
-	{ "rotate-time", 0, "TIME", OPT_CAPTURE, false, options_set_rotate_time,
+	{ "rotate-time", 0, "TIME", OPT_CAPTURING, false, options_set_rotate_time,
 	  "begin a new file when one is older; at least 1s" },
-	{ "keep-files", 0, "N", OPT_CAPTURE, false, options_set_keep_files,
+	{ "keep-files", 0, "N", OPT_CAPTURING, false, options_set_keep_files,
 	  "of each task only the last N files of a rotation, 2 to 4096" },
-	{ "format", 0, "pcapng|pcap", OPT_CAPTURE, false, options_set_format,
+	{ "format", 0, "pcapng|pcap", OPT_CAPTURING, false, options_set_format,
 	  "of the capture files; default: pcapng" },
-	{ "output", 'o', "FILE", OPT_CAPTURE | OPT_FETCH, false, set_output,
+	{ "output", 'o', "FILE", OPT_GATHERING, false, set_output,
 	  "the archive: .tar, .tar.gz, .tar.zst, .zip, or DIR/ for plain files" },
-	{ "force", 0, NULL, OPT_CAPTURE | OPT_FETCH, false, set_force,
+	{ "force", 0, NULL, OPT_GATHERING, false, set_force,
 	  "replace an output that exists" },
-	{ "fetch-rate", 0, "RATE", OPT_CAPTURE | OPT_FETCH, false, options_set_fetch_rate,
+	{ "fetch-rate", 0, "RATE", OPT_GATHERING, false, options_set_fetch_rate,
 	  "bytes per second that are fetched from each node, as in 10M; at least 64k" },
-	{ "dry-run", 0, NULL, OPT_CAPTURE, false, set_dry_run,
+	{ "dry-run", 0, NULL, OPT_CAPTURING, false, set_dry_run,
 	  "print who would capture what, and stop" },
 	{ "image", 0, "IMAGE", OPT_DEPLOY, false, set_image,
 	  "the agent's image; needed the first time only" },
@@ -265,12 +310,24 @@ const struct option_row options_rows[] = {
 	  "agent, local, ssh-push, ssh-nsenter or ssh-helper; default: the first that works" },
 	{ "ssh-host", 0, "NODE=HOST", OPT_REACH, false, set_ssh_host,
 	  "[USER@]HOST[:PORT] of a node for ssh, as in '%=%.example.net'; repeatable" },
-	{ "helper-image", 0, "IMAGE", OPT_CAPTURE | OPT_LS | OPT_DOCTOR, false, set_helper_image,
+	{ "helper-image", 0, "IMAGE", OPT_HELPER, false, set_helper_image,
 	  "an image with tcpdump for the route ssh-helper; default: the agent's" },
-	{ "pull", 0, NULL, OPT_CAPTURE | OPT_LS | OPT_DOCTOR, false, set_pull,
+	{ "pull", 0, NULL, OPT_HELPER, false, set_pull,
 	  "the helper's image may be pulled" },
-	{ "json", 0, NULL, OPT_CAPTURE | OPT_FETCH | OPT_RM | OPT_LS | OPT_DOCTOR, false, set_json,
+	{ "json", 0, NULL, OPT_REACH & ~OPT_RUN, false, set_json,
 	  "one JSON object per line, on stdout" },
+	{ "json", 0, "FILE", OPT_RUN, false, set_json_file,
+	  "one JSON object per line, into FILE; stdout is the command's" },
+	{ "settle", 0, "TIME", OPT_RUN, false, set_settle,
+	  "capture on for so long after the command, as in 500ms" },
+	{ "only-on-failure", 0, NULL, OPT_RUN, false, set_only_on_failure,
+	  "drop the captures when the command succeeded" },
+	{ "require-all", 0, NULL, OPT_RUN, false, set_require_all,
+	  "do not start the command unless everything is captured" },
+	{ "summary", 0, "FILE", OPT_RUN, false, set_summary,
+	  "append a Markdown table to FILE, as for a job's summary page" },
+	{ "export", 0, "FILE", OPT_DEPLOY, false, set_export,
+	  "write what it takes to capture into one file, mode 0600, as for a CI secret" },
 	{ "host", 'H', "ENGINE", OPT_ALL, true, set_host,
 	  "a manager's engine: unix://, tcp:// or ssh://; default: as the docker command" },
 	{ "context", 'c', "NAME", OPT_ALL, true, set_context,
@@ -284,8 +341,9 @@ const struct option_row options_rows[] = {
 	{ "tlskey", 0, "FILE", OPT_ALL, true, set_tls_key, "its key; default: key.pem there" },
 	{ "ssh-accept-new", 0, NULL, OPT_ALL, true, set_ssh_accept_new,
 	  "note the keys of hosts that ssh does not know yet; a changed key is refused" },
-	{ "credentials", 0, "DIR", OPT_ALL, true, set_credentials,
-	  "certificates; default: $SWARMCAP_CREDENTIALS, else ~/.config/swarmcap/<cluster id>" },
+	{ "credentials", 0, "PLACE", OPT_ALL, true, set_credentials,
+	  "certificates: a directory, or a file of --export; default: $SWARMCAP_CREDENTIALS, "
+	  "else ~/.config/swarmcap/<cluster id>" },
 	{ "quiet", 'q', NULL, OPT_ALL, true, set_quiet, "say nothing but errors" },
 	{ "verbose", 'v', NULL, OPT_ALL, true, set_verbose, "say more" },
 };

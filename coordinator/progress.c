@@ -14,10 +14,20 @@
 #define LINE_MAX_COLUMNS 240
 #define ERASE "\r\033[K"
 
+/* A CI system's log may call itself a terminal, and then keeps every state of the line. */
+static bool in_ci(void)
+{
+	const char *ci = getenv("CI");
+
+	return ci && *ci && strcmp(ci, "false") && strcmp(ci, "0");
+}
+
 void progress_init(struct progress *p, const struct request *r)
 {
-	*p = (struct progress) { .request = r,
-				 .terminal = isatty(STDERR_FILENO) && r->verbosity >= LOG_INFO };
+	*p = (struct progress){
+		.request = r, .events = r->json ? stdout : NULL,
+		.terminal = isatty(STDERR_FILENO) && r->verbosity >= LOG_INFO && !in_ci(),
+	};
 }
 
 /* ---- the live line ---- */
@@ -101,11 +111,11 @@ void progress_say(struct progress *p, enum log_level level, const char *fmt, ...
 
 void progress_event(struct progress *p, json_t *event)
 {
-	if (p->request->json) {
+	if (p->events) {
 		cleanup_free char *line = jx_dump(event);
 
-		puts(line);
-		fflush(stdout);
+		fprintf(p->events, "%s\n", line);
+		fflush(p->events);
 	}
 	json_decref(event);
 }

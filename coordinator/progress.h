@@ -2,9 +2,9 @@
  *
  * progress.h - what a person sees while it runs, and what a program reads
  *
- * On a terminal one live line on stderr, rewritten in place; else one line per event. With
- * --json also one object per event on stdout (swarmcap(1) lists them), and the counts once a
- * second. Of the main thread only.
+ * On a terminal one live line on stderr, rewritten in place; else, and where CI is set in the
+ * environment, one line per event. With --json also one object per event on stdout (swarmcap(1)
+ * lists them), and the counts once a second. Of the main thread only.
  */
 #ifndef PROGRESS_H
 #define PROGRESS_H
@@ -16,6 +16,7 @@ struct progress {
 	const struct request *request;
 	struct fleet *fleet;		/* its events and counts are shown; NULL: none */
 	const char *doing; /* "capturing", "fetching", "packing": begins the live line */
+	FILE *events;			/* where objects go: stdout with --json; NULL: nowhere */
 	bool terminal;			/* there is a live line */
 	bool shown;			/* it stands on the screen now */
 	int64_t shown_ns;		/* monotonic: the last time counts were shown */
@@ -33,7 +34,7 @@ void progress_say(struct progress *p, enum log_level level, const char *fmt, ...
 char *progress_why_dropped(int64_t by_kernel, int64_t by_agent);
 /* The event "progress". New reference. */
 json_t *progress_counts(const struct progress *p, const struct fleet_counts *c);
-/* One object to stdout when --json was asked for; event is consumed. */
+/* One object to p->events; event is consumed. */
 void progress_event(struct progress *p, json_t *event);
 /* The live line goes, and does not come back until `doing` is set again. */
 void progress_end(struct progress *p);

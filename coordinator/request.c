@@ -215,7 +215,7 @@ static int check_operands(const struct command_row *command, int argc, char **ar
 			       command->max_operands);
 
 	for (int i = 0; i < argc; i++) {
-		bool id = command->max_operands == 1;
+		bool id = command->bit & OPT_ID;
 		int rc = id ? check_id(out, argv[i], err) : check_selector(out, &argv[i], err);
 
 		if (rc < 0)
@@ -223,6 +223,28 @@ static int check_operands(const struct command_row *command, int argc, char **ar
 		out->selectors[out->n_selectors++] = argv[i];
 	}
 	return 0;
+}
+
+/*
+ * `run` takes a command behind "--". It is cut off before getopt, which puts operands last and
+ * would leave nothing to tell them apart by. 0; argc is what is left.
+ */
+static int cut_child(struct request *r, int *argc, char **argv, struct err *err)
+{
+	int at = 1;
+
+	while (at < *argc && strcmp(argv[at], "--"))
+		at++;
+	if (at + 1 < *argc) {
+		r->child = &argv[at + 1];
+		*argc = at;
+		return 0;
+	}
+	for (int i = 1; i < *argc; i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return REQUEST_E_HELP;
+	return err_set(err, -EINVAL, "run: a command is needed: swarmcap run SELECTOR... -- "
+		       "COMMAND...");
 }
 
 int request_parse(int argc, char **argv, struct request *out, struct err *err)
@@ -248,7 +270,9 @@ int request_parse(int argc, char **argv, struct request *out, struct err *err)
 	out->command = command->name;
 
 	grammar_init(&g, command);
-	rc = parse_options(&g, argc, argv, out, err);
+	rc = command->bit & OPT_RUN ? cut_child(out, &argc, argv, err) : 0;
+	if (rc == 0)
+		rc = parse_options(&g, argc, argv, out, err);
 	if (rc == 0)
 		rc = check_together(out, err);
 	if (rc != 0)

@@ -15,6 +15,8 @@
 
 #define REQUEST_SELECTORS_MAX 256
 
+struct child_before;
+
 struct request {
 	const char *command;		/* "capture", ...: the row's name in options.c's table */
 	/*
@@ -29,9 +31,9 @@ struct request {
 	const char *context;		/* -c, NULL: not given; beside -H it is refused */
 	bool tls, tls_verify;		/* --tls, --tlsverify (which means --tls too) */
 	const char *tls_ca, *tls_cert, *tls_key;	/* --tlscacert, --tlscert, --tlskey */
-	const char *credentials; /* --credentials DIR, NULL: the environment's or the default */
+	const char *credentials; /* --credentials PLACE, NULL: the environment's or the default */
 	enum log_level verbosity;	/* LOG_INFO; -q: LOG_ERROR, -v: LOG_DEBUG */
-	bool json;
+	bool json;			/* --json: objects on stdout */
 
 	/* how nodes are reached: every command that contacts them */
 	const char *route;		/* --route, a name of route.h; NULL: chosen per node */
@@ -53,7 +55,19 @@ struct request {
 	bool force, dry_run;
 	int64_t fetch_rate;		/* bytes per second of each node; 0: no limit */
 
+	/* run */
+	char *const *child;		/* the command and its arguments, ended by NULL; of argv */
+	const struct child_before *before;	/* how main found the process; for the command */
+	const char *json_file;		/* --json=FILE */
+	const char *summary;		/* --summary FILE; NULL: none */
+	int64_t settle_ms;
+	bool only_on_failure, require_all;
+
+	/* start */
+	bool detached;			/* it goes on without a coordinator; set by the command */
+
 	/* deploy, undeploy, doctor */
+	const char *export_file;	/* deploy --export FILE; NULL: none */
 	const char *image;
 	const char *listen;		/* --listen ADDRESS or NETWORK; NULL: not given */
 	uint16_t port;			/* --port; 0: not given */

@@ -75,8 +75,8 @@ struct wire_host {
 struct wire_arm {
 	char id[NAMES_ID_MAX];
 	char *node_id, *node_name;	/* who is meant: another node refuses (409 wrong-node) */
-	bool attached;			/* then lease_ms counts */
-	int64_t lease_ms;
+	bool attached;			/* it lasts as long as its lease is renewed */
+	int64_t lease_ms;		/* detached: until the window is told; 0: then none */
 	int64_t deadline_ms;		/* the capture ends this long after arm, whatever happens */
 	char *filter, *interface;	/* NULL: everything, all interfaces */
 	uint32_t snaplen;

@@ -212,6 +212,40 @@ static void test_deadline(void **state)
 	drop(c);
 }
 
+/* A detached one runs on without renewals, but only once its coordinator was through with arming. */
+static void test_detached(void **state)
+{
+	struct wire_arm a = world_arm(WORLD_ID, 1);
+	cleanup_json json_t *j = NULL;
+	struct wire_report r;
+	struct capture *c;
+
+	WORLD_SKIP(root);
+	a.lease_ms = 200;
+	c = world_start(&w, &a);
+	j = capture_report(c, CAPTURE_VIEW_TOKEN);
+	assert_int_equal(capture_renew(c, jx_str(j, "token", ""), 77), 0);
+	clock_sleep_ms(250);
+	captures_tick(w.captures);
+	world_report(c, &r);
+	assert_true(r.running);
+	assert_false(r.attached);
+	assert_int_equal(r.targets[0].state, WIRE_ARMED);
+	wire_report_release(&r);
+	drop(c);
+
+	a = world_arm(WORLD_ID, 1);
+	a.lease_ms = 200;
+	c = world_start(&w, &a);
+	clock_sleep_ms(250);
+	captures_tick(w.captures);
+	world_wait_finished(c, 2000);
+	world_report(c, &r);
+	assert_int_equal(r.targets[0].end, WIRE_END_LEASE_EXPIRED);
+	wire_report_release(&r);
+	drop(c);
+}
+
 static void test_retry_and_other(void **state)
 {
 	struct wire_arm a = world_arm(WORLD_ID, 1);
@@ -326,6 +360,52 @@ static void test_quota(void **state)
 	capture_unref(c);
 }
 
+/* What nobody fetched goes when its time is over, and a record stays; what runs is never touched. */
+static void test_keep(void **state)
+{
+	static const char *const ids[] = { "20261123T000003Z-000003", "20261123T000004Z-000004" };
+	struct capture *c[2];
+	struct wire_report r;
+	struct spool_room before, room;
+
+	WORLD_SKIP(root);
+	captures_free(w.captures);
+	w.captures = captures_new(&w.env, 100);
+	spool_on_full(w.spool, captures_make_room, w.captures);
+	spool_room(w.spool, &before);
+	for (size_t i = 0; i < 2; i++) {
+		struct wire_arm a = world_arm(ids[i], 1);
+
+		c[i] = world_start(&w, &a);
+	}
+	world_send(100);
+	stop(c[0], WIRE_END_STOPPED);
+	captures_tick(w.captures);
+	world_report(c[0], &r);
+	assert_null(r.dropped);
+	assert_int_equal(r.targets[0].n_files, 1);
+	wire_report_release(&r);
+
+	clock_sleep_ms(150);
+	captures_tick(w.captures);
+	world_report(c[0], &r);
+	assert_non_null(strstr(r.dropped, "--keep"));
+	wire_report_release(&r);
+	world_report(c[1], &r);
+	assert_null(r.dropped);
+	assert_true(r.running);
+	wire_report_release(&r);
+	stop(c[1], WIRE_END_STOPPED);
+	spool_room(w.spool, &room);
+	assert_true(room.used > before.used);
+	clock_sleep_ms(150);
+	captures_tick(w.captures);
+	spool_room(w.spool, &room);
+	assert_int_equal(room.used, before.used);
+	capture_unref(c[0]);
+	capture_unref(c[1]);
+}
+
 static int set_up(void **state)
 {
 	root = world_enter();
@@ -349,9 +429,11 @@ int main(void)
 		cmocka_unit_test(test_files_in_reports),
 		cmocka_unit_test(test_lease_and_token),
 		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_detached),
 		cmocka_unit_test(test_retry_and_other),
 		cmocka_unit_test(test_failed_beside_armed),
 		cmocka_unit_test(test_fetched),
+		cmocka_unit_test(test_keep),
 		cmocka_unit_test(test_quota),
 	};
 

@@ -35,6 +35,12 @@ static struct capture *allocate(const struct capture_env *env)
 	return c;
 }
 
+/* Entries that targets point at never move. */
+static size_t room_to_join(const struct wire_arm *a)
+{
+	return a->n_follow ? WIRE_JOINED_MAX : 0;
+}
+
 static void fill_report(struct capture *c)
 {
 	struct wire_report *r = &c->report;
@@ -48,7 +54,7 @@ static void fill_report(struct capture *c)
 	r->running = true;
 	r->attached = a->attached;
 	r->context = json_incref(a->context);
-	r->targets = xcalloc(a->n_targets, sizeof(*r->targets));
+	r->targets = xcalloc(a->n_targets + room_to_join(a), sizeof(*r->targets));
 	r->n_targets = a->n_targets;
 	for (size_t i = 0; i < a->n_targets; i++)
 		r->targets[i].key = xstrdup(a->targets[i].key);
@@ -58,17 +64,19 @@ struct target_env capture_target_env(struct capture *c)
 {
 	return (struct target_env){
 		.node = c->env.node, .spool = c->env.spool, .metrics = c->env.metrics,
-		.works = c->env.works, .arm = &c->arm, .dirfd = c->dirfd,
-		.lock = &c->lock, .changed = &c->changed,
+		.works = c->env.works, .arm = &c->arm, .dirfd = c->dirfd, .lock = &c->lock,
+		.changed = &c->changed,
 	};
 }
 
 static void make_targets(struct capture *c)
 {
 	const struct target_env env = capture_target_env(c);
+	const size_t room = c->arm.n_targets + room_to_join(&c->arm);
 
-	c->n_targets = c->arm.n_targets;
-	c->targets = xcalloc(c->n_targets, sizeof(struct target *));
+	c->n_targets = c->n_planned = c->arm.n_targets;
+	c->targets = xcalloc(room, sizeof(struct target *));
+	c->arm.targets = xrealloc(c->arm.targets, room + 1, sizeof(*c->arm.targets));
 	for (size_t i = 0; i < c->n_targets; i++)
 		c->targets[i] = target_new(&env, i, &c->report.targets[i]);
 }
@@ -128,6 +136,7 @@ void capture_unref(struct capture *c)
 	for (size_t i = 0; i < c->n_targets; i++)
 		target_free(c->targets[i]);
 	free(c->targets);
+	capture_follow_release(c);
 	program_free(c->program);
 	wire_report_release(&c->report);
 	wire_arm_release(&c->arm);
@@ -260,6 +269,8 @@ void capture_arm(struct capture *c)
 	if (!c->report.armed_ns)	/* else in a former life */
 		c->report.armed_ns = armed_ns;
 	early = c->early_end;
+	if (!early)
+		capture_follow_begin(c);
 	c->arming = false;
 	c->dirty = true;
 	capture_settle(c);
@@ -278,6 +289,16 @@ void capture_wait_armed(struct capture *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
+size_t capture_count_targets(struct capture *c)
+{
+	size_t n;
+
+	pthread_mutex_lock(&c->lock);
+	n = c->n_targets;
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}
+
 /* ---- ending ---- */
 
 void capture_stop(struct capture *c, enum wire_end end, const char *error)
@@ -291,8 +312,10 @@ void capture_stop(struct capture *c, enum wire_end end, const char *error)
 	if (end != WIRE_END_AGENT_LOST)
 		c->suspended = false;	/* it is to end, not to go on */
 	pthread_mutex_unlock(&c->lock);
-	if (!arming)
-		targets_stop(c->targets, c->n_targets, end, error);
+	if (arming)
+		return;
+	capture_follow_end(c, end, error);
+	targets_stop(c->targets, capture_count_targets(c), end, error);
 }
 
 void capture_wait(struct capture *c)
@@ -300,7 +323,7 @@ void capture_wait(struct capture *c)
 	bool dirty;
 
 	pthread_mutex_lock(&c->lock);
-	while (c->arming || capture_count_armed(c))
+	while (capture_goes_on(c))
 		pthread_cond_wait(&c->changed, &c->lock);
 	capture_settle(c);
 	dirty = c->dirty;
@@ -379,7 +402,9 @@ int64_t capture_stop_largest(struct capture *c, enum wire_end end)
 
 void capture_container_died(struct capture *c, const char *container_id)
 {
-	for (size_t i = 0; i < c->n_targets; i++) {
+	const size_t n = capture_count_targets(c);
+
+	for (size_t i = 0; i < n; i++) {
 		const char *id = c->arm.targets[i].container_id;
 
 		if (id && !strcmp(id, container_id))
@@ -398,9 +423,11 @@ void capture_tick(struct capture *c)
 	int64_t now = clock_mono_ns();
 	enum wire_end end = WIRE_END_NONE;
 	bool dirty, check;
+	size_t n;
 
 	pthread_mutex_lock(&c->lock);
 	capture_settle(c);
+	n = c->n_targets;
 	if (c->report.running && now >= c->deadline_ns)
 		end = WIRE_END_DURATION;
 	else if (c->report.running && has_lease(c) && now >= c->lease_ns)
@@ -412,7 +439,7 @@ void capture_tick(struct capture *c)
 	pthread_mutex_unlock(&c->lock);
 	if (end)
 		capture_stop(c, end, NULL);
-	for (size_t i = 0; check && i < c->n_targets; i++)
+	for (size_t i = 0; check && i < n; i++)
 		target_check(c->targets[i]);
 	if (dirty)
 		capture_persist(c);

@@ -9,6 +9,7 @@
 #ifndef CAPTURE_H
 #define CAPTURE_H
 
+#include "local_task.h"
 #include "target.h"
 
 #define CAPTURE_LEASE_MAX_MS (10 * 60 * 1000LL)
@@ -73,6 +74,25 @@ int64_t capture_stop_largest(struct capture *c, enum wire_end end);
 int64_t capture_largest(struct capture *c);
 /* The container died. */
 void capture_container_died(struct capture *c, const char *container_id);
+/* ---- following (capture_follow.c): tasks that start meanwhile ---- */
+
+/* Whether tasks of this service (NULL: of any) join it, now. */
+bool capture_follows(struct capture *c, const char *service_id);
+/* True once: it has just begun to follow, and what started since it was planned is to be looked for. */
+bool capture_wants_sweep(struct capture *c);
+/* A new namespace; ns is borrowed. */
+void capture_offer(struct capture *c, const char *netns_file, int ns);
+/* The namespace is nobody's that it follows. */
+void capture_disown(struct capture *c, const char *netns_file);
+/*
+ * The task becomes a target, with the packets since its namespace was offered; nothing happens to one
+ * that is a target already. e and why as of target_open. Takes some milliseconds.
+ */
+void capture_join(struct capture *c, const struct local_task *t, struct engine *e,
+		  const struct err *why);
+/* Candidates grow old; how many are left. */
+size_t capture_follow_tick(struct capture *c);
+
 /* Lease, deadline, vanished namespaces; writes the state when it has changed. */
 void capture_tick(struct capture *c);
 

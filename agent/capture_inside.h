@@ -5,6 +5,7 @@
 #ifndef CAPTURE_INSIDE_H
 #define CAPTURE_INSIDE_H
 
+#include "candidate.h"
 #include "capture.h"
 
 struct capture {
@@ -13,8 +14,9 @@ struct capture {
 	int dirfd;
 	char body_digest[DIGEST_HEX];
 	struct program *program;	/* of the request's filter, for all targets; NULL: it has none */
-	struct target **targets;
-	size_t n_targets;
+	struct target **targets;	/* as all that is counted by it, with room for those that join */
+	size_t n_targets;		/* grows under lock */
+	size_t n_planned;
 	atomic_int refs;
 	pthread_mutex_t persisting;
 	pthread_mutex_t lock;
@@ -32,9 +34,27 @@ struct capture {
 	/* under persisting */
 	int64_t life_ns;		/* monotonic: when life.json was written last */
 	int64_t removed_told;		/* packets of removed files that it counts */
+	/* capture_follow.c; under lock */
+	struct candidates *candidates;	/* NULL: it follows nobody, or not yet; then for good */
+	bool following, swept;
+	unsigned joining;		/* targets that are neither armed nor failed yet */
+	enum wire_end over_by;		/* asked of all: who joins too late ends by it at once */
+	char *over_why;
 };
 
+/* Takes the lock. Targets below it are there for good. */
+size_t capture_count_targets(struct capture *c);
 struct target_env capture_target_env(struct capture *c);
+/* The lock is held: something is captured, or may be. */
+bool capture_goes_on(const struct capture *c);
+
+/* ---- capture_follow.c ---- */
+
+/* In capture_arm, when its targets are open. */
+void capture_follow_begin(struct capture *c);
+/* Nobody joins any more. */
+void capture_follow_end(struct capture *c, enum wire_end end, const char *why);
+void capture_follow_release(struct capture *c);
 
 /* The lock is held. */
 size_t capture_count_armed(const struct capture *c);

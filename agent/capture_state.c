@@ -21,9 +21,14 @@ size_t capture_count_armed(const struct capture *c)
 	return n;
 }
 
+bool capture_goes_on(const struct capture *c)
+{
+	return c->arming || c->following || c->joining || capture_count_armed(c);
+}
+
 void capture_settle(struct capture *c)
 {
-	if (!c->report.running || c->arming || c->suspended || capture_count_armed(c))
+	if (!c->report.running || c->suspended || capture_goes_on(c))
 		return;
 	c->report.running = false;
 	c->finished_ns = clock_wall_ns();

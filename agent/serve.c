@@ -38,6 +38,7 @@ struct agent {
 	struct metrics metrics;
 	struct works works;
 	struct keeper *keeper;
+	struct follow *follow;
 	struct watch *watch;
 	struct server *local, *remote;
 	struct api_env api;
@@ -79,7 +80,9 @@ static int start_threads(struct agent *a, struct err *err)
 	struct err why = ERR_INIT;
 	int r = keeper_start(&a->keeper, a->captures, err);
 
-	if (!r && watch_start(&a->watch, a->node.engine, a->captures, &why))
+	if (!r && follow_start(&a->follow, &a->node, a->captures, &why))
+		log_warn("%s", why.text);
+	if (!r && watch_start(&a->watch, a->node.engine, a->captures, a->follow, &why))
 		log_warn("%s", why.text);
 	return r;
 }
@@ -263,6 +266,7 @@ static void end(struct agent *a, const struct options *o)
 	if (a->captures)	/* what was armed in between */
 		leave_captures(a, o);
 	watch_stop(a->watch);
+	follow_stop(a->follow);
 	keeper_stop(a->keeper);
 	if (a->captures)
 		captures_count(a->captures, &left);

@@ -39,7 +39,7 @@ static int open_source(struct sniff *s, struct err *err)
 
 	if (!r)
 		return 0;
-	if (r == -EPERM || r == -ENOBUFS)
+	if (r == -EPERM || r == -ENOBUFS || s->o.early)
 		return err_set(err, r, "%s", why.text);
 	text = xasprintf("captured by libpcap: %s", why.text);
 	note(s, text);

@@ -37,6 +37,7 @@ struct sniff_options {
 	unsigned retire_ms;
 	struct ring_budget *budget;	/* NULL: none; outlives the sniff */
 	bool without_ring;		/* for tests: as if no ring could be had */
+	bool early;			/* no interface need be there yet; a ring or nothing */
 	void (*note)(void *arg, const char *text);	/* what is worth a word in the report */
 	void *arg;
 };
@@ -56,6 +57,11 @@ void sniff_close(struct sniff *s);
 int sniff_bind(struct sniff *s, struct err *err);
 /* May change during sniff_take, when another ring took over (fd_changed). */
 int sniff_fd(const struct sniff *s);
+/*
+ * Of one that was opened early, before the first take: the interfaces that came, or changed, since. Those
+ * that are gone meanwhile stay known.
+ */
+int sniff_refresh(struct sniff *s, struct err *err);
 /* In order of their numbers; the array is valid until the next take or drain. */
 const struct iface *sniff_interfaces(const struct sniff *s, size_t *n);
 

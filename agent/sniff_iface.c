@@ -79,9 +79,52 @@ int sniff_list_interfaces(struct sniff *s, struct err *err)
 	}
 	if (s->o.interface && !found)
 		return err_set(err, -ENODEV, "no interface %s in the namespace", s->o.interface);
-	if (!s->ifaces.n)
+	if (!s->ifaces.n && !s->o.early)
 		return err_set(err, -ENODEV, "no interface in the namespace can be captured on");
 	return 0;
+}
+
+/* ---- what came since ---- */
+
+static void replace(struct sniff *s, struct iface *i)
+{
+	for (size_t k = 0; k < s->ifaces.n; k++) {
+		struct iface *old = &s->ifaces.v[k], was = *old;
+
+		if (old->index != i->index)
+			continue;
+		set_link(i);
+		*old = *i;
+		*i = was;		/* released with the new list */
+		return;
+	}
+	if (s->ifaces.n < WIRE_INTERFACES_MAX)
+		add(s, i);
+}
+
+static int refresh_inside(void *arg, struct err *err)
+{
+	cleanup_iface_list struct iface_list all = IFACE_LIST_INIT;
+	struct sniff *s = arg;
+	int r = iface_list(&all, err);
+
+	for (size_t i = 0; !r && i < all.n; i++) {
+		struct iface *one = &all.v[i];
+		bool wanted = !s->o.interface || !strcmp(s->o.interface, one->name);
+
+		if (wanted && one->up && !program_refusal(s->o.program, ring_link_type(one->hardware)))
+			replace(s, one);
+	}
+	return r;
+}
+
+int sniff_refresh(struct sniff *s, struct err *err)
+{
+	int r = netns_run(s->ns, refresh_inside, s, err);
+
+	if (!r && !s->ifaces.n)
+		return err_set(err, -ENODEV, "no interface in the namespace can be captured on");
+	return r;
 }
 
 /* ---- frames ---- */
@@ -144,7 +187,7 @@ static uint32_t look_up(struct sniff *s, const struct sockaddr_ll *from)
 
 uint32_t sniff_number(struct sniff *s, const struct sockaddr_ll *from)
 {
-	if (!is_of(&s->ifaces.v[s->last], from))
+	if (s->last >= s->ifaces.n || !is_of(&s->ifaces.v[s->last], from))
 		s->last = look_up(s, from);
 	return (uint32_t)s->last;
 }

@@ -222,6 +222,27 @@ void target_open(struct target *t, const struct target_means *m)
 		fail(t, &err);
 }
 
+void target_adopt(struct target *t, const struct target_found *f, const struct target_means *m)
+{
+	struct err err = ERR_INIT;
+	int r;
+
+	t->ring_bytes = m->ring_bytes;
+	t->netns_file = xstrdup(f->netns_file);
+	t->netns = f->netns;
+	t->sniff = f->sniff;
+	t->bound_ns = f->started_ns;
+	pthread_mutex_lock(t->env.lock);
+	t->seen->container_id = xstrdup(f->container_id);
+	t->seen->image = xstrdup(f->image);
+	pthread_mutex_unlock(t->env.lock);
+	r = choose_program(t, m, &err);
+	if (!r)
+		r = open_files(t, &err);
+	if (r)
+		fail(t, &err);
+}
+
 void target_start(struct target *t)
 {
 	struct err err = ERR_INIT;
@@ -236,7 +257,7 @@ void target_start(struct target *t)
 	if (t->former)
 		target_close_gap(t);
 	else
-		t->seen->started_ns = clock_wall_ns();
+		t->seen->started_ns = t->bound_ns ? t->bound_ns : clock_wall_ns();
 	t->seen->bytes = fileset_bytes(t->files);
 	t->seen->state = WIRE_ARMED;
 	t->live = true;

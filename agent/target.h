@@ -20,6 +20,8 @@
 #include "life.h"
 #include "local.h"
 #include "metrics.h"
+#include "netns.h"
+#include "sniff.h"
 #include "spool.h"
 #include "works.h"
 
@@ -44,6 +46,15 @@ struct target_means {
 	size_t ring_bytes;
 };
 
+/* A namespace that is captured already (candidate.h), to become a target. */
+struct target_found {
+	struct sniff *sniff;		/* taken over */
+	const char *netns_file;
+	struct netns_id netns;
+	int64_t started_ns;		/* wall clock: it was bound */
+	const char *container_id, *image;
+};
+
 struct target;
 
 /* number: of arm->targets. seen is zeroed but for its key; it becomes FAILED until it is armed. */
@@ -58,6 +69,8 @@ struct target *target_resume(const struct target_env *env, size_t number, struct
 			     const struct life_target *life, int64_t from_ns);
 /* These three in order; the result stands in seen. Nothing happens to one that has failed. */
 void target_open(struct target *t, const struct target_means *m);
+/* Instead of target_open. */
+void target_adopt(struct target *t, const struct target_found *f, const struct target_means *m);
 void target_start(struct target *t);
 void target_watch(struct target *t);
 /*

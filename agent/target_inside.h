@@ -6,8 +6,6 @@
 #define TARGET_INSIDE_H
 
 #include "fileset.h"
-#include "netns.h"
-#include "sniff.h"
 #include "target.h"
 
 /* What a former life of the agent left (target_resume.c). */
@@ -30,6 +28,7 @@ struct target {
 	size_t ring_bytes;
 	struct target_former *former;	/* NULL: it began in this life */
 	struct sniff *sniff;
+	int64_t bound_ns;		/* wall clock: it was bound before it became ours; 0: it was not */
 	struct fileset *files;
 	/* under the lock */
 	struct pump_item *item;		/* NULL: not watched, or not any more */

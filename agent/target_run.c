@@ -186,6 +186,7 @@ static void note_losses(struct target *t, int64_t packets_lost)
 static void finish(void *job)
 {
 	struct target *t = job;
+	struct fileset *files;
 	struct fileset_end w = { .start_ns = t->seen->started_ns, .end_ns = t->stop_ns };
 	int64_t dropped;
 	int r;
@@ -199,10 +200,15 @@ static void finish(void *job)
 	pthread_mutex_lock(t->env.lock);
 	show_end(t, &w, dropped, r);
 	fileset_removed(t->files, &t->removed_packets, &t->removed_bytes);
+	files = take_ptr(&t->files);
+	pthread_mutex_unlock(t->env.lock);
+	/* where tasks come and go for hours an ended target keeps little */
+	fileset_free(files);
+	free(w.files);
+	pthread_mutex_lock(t->env.lock);
 	t->jobs--;
 	pthread_cond_broadcast(t->env.changed);
 	pthread_mutex_unlock(t->env.lock);
-	free(w.files);
 }
 
 /* ---- the end ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * watch.c - the engine's events: a container died, so its capture ends
+ * watch.c - the engine's events: a container died, so its capture ends; another starts, and may join
  *
  * The event comes while the container's interfaces are still there, so the target can be
  * drained; a namespace file that is gone (target_check) and interfaces that vanish (sniff.c) are
@@ -23,6 +23,7 @@
 struct watch {
 	char *path;
 	struct captures *captures;
+	struct follow *follow;		/* or NULL */
 	pthread_t thread;
 	volatile bool stopping;		/* read by http_fetch too; by all of us atomically */
 	struct buf pending;		/* the beginning of an event */
@@ -37,12 +38,17 @@ static bool is_stopping(const struct watch *w)
 static void take_event(struct watch *w, json_t *event)
 {
 	const char *id = jx_str(event, "Actor.ID", jx_str(event, "id", ""));
+	const char *action = jx_str(event, "Action", "");
 	int64_t ns = jx_int(event, "timeNano", 0);
 
 	if (ns >= w->since_ns)
 		w->since_ns = ns + 1;
-	if (!strcmp(jx_str(event, "Action", ""), "die") && *id)
+	if (!strcmp(action, "die") && *id)
 		captures_container_died(w->captures, id);
+	else if (!strcmp(action, "start") && w->follow)
+		follow_container(w->follow, id);
+	else if (!strcmp(action, "connect") && w->follow)	/* a network's */
+		follow_container(w->follow, jx_str(event, "Actor.Attributes.container", ""));
 }
 
 /* Takes whole objects off the front of what has come. */
@@ -77,7 +83,9 @@ static int take_events(void *arg, const void *p, size_t n)
 
 static char *events_path(const struct watch *w)
 {
-	cleanup_free char *filters = engine_filters("type", "container", "event", "die", NULL);
+	cleanup_free char *filters = engine_filters("type", "container", "type", "network",
+							"event", "die", "event", "start",
+							"event", "connect", NULL);
 
 	return xasprintf("/events?since=%lld.%09lld&%s", (long long)(w->since_ns / NS_PER_S),
 			 (long long)(w->since_ns % NS_PER_S), filters);
@@ -99,6 +107,8 @@ static void listen_once(struct watch *w)
 	buf_reset(&w->pending);
 	if (r && r != -ETIMEDOUT && r != -ECANCELED)
 		log_debug("events of the engine: %s", err.text);
+	if (r && r != -ETIMEDOUT && w->follow)
+		follow_missed(w->follow);
 	for (int i = 0; r != -ETIMEDOUT && !is_stopping(w) && i < RETRY_MS; i += 100)
 		clock_sleep_ms(100);
 }
@@ -112,7 +122,8 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-int watch_start(struct watch **out, const char *engine, struct captures *r, struct err *err)
+int watch_start(struct watch **out, const char *engine, struct captures *r, struct follow *f,
+		struct err *err)
 {
 	struct watch *w;
 
@@ -123,6 +134,7 @@ int watch_start(struct watch **out, const char *engine, struct captures *r, stru
 	w->path = xstrdup(engine + strlen(UNIX_SCHEME));
 	w->captures = r;
 	w->since_ns = clock_kernel_ns();
+	w->follow = f;
 	w->pending = (struct buf)BUF_INIT(EVENT_MAX);
 	errno = pthread_create(&w->thread, NULL, watch, w);
 	if (errno) {

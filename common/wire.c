@@ -179,6 +179,26 @@ char *wire_error_text(const char *body, size_t len, const char *def)
 	return buf_take(&safe);
 }
 
+struct wire_network *wire_networks_copy(const struct wire_network *list, size_t n)
+{
+	struct wire_network *copy = xcalloc(n, sizeof(*copy));
+
+	for (size_t i = 0; i < n; i++) {
+		char **addresses = xcalloc(list[i].n_addresses, sizeof(*addresses));
+
+		for (size_t j = 0; j < list[i].n_addresses; j++)
+			addresses[j] = xstrdup(list[i].addresses[j]);
+		copy[i] = (struct wire_network){
+			.name = xstrdup(list[i].name),
+			.id = xstrdup_null(list[i].id),
+			.vni = list[i].vni,
+			.addresses = addresses,
+			.n_addresses = list[i].n_addresses,
+		};
+	}
+	return copy;
+}
+
 /* ---- release ---- */
 
 static void release_shape(const struct wire_shape *s, void *base);
@@ -213,6 +233,18 @@ static void release_shape(const struct wire_shape *s, void *base)
 		else if (f->type == WIRE_T_OBJECT)
 			json_decref(MEMBER(base, f, json_t *));
 	}
+}
+
+void wire_networks_release(struct wire_network *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < list[i].n_addresses; k++)
+			free(list[i].addresses[k]);
+		free(list[i].addresses);
+		free(list[i].name);
+		free(list[i].id);
+	}
+	free(list);
 }
 
 void wire_arm_release(struct wire_arm *a)

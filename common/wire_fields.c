@@ -105,6 +105,13 @@ static const struct wire_field wanted_fields[] = {
 };
 static const struct wire_shape wanted_shape = SHAPE(wire_wanted, wanted_fields);
 
+static const struct wire_field service_fields[] = {
+	{ ROW(wire_service, id, WIRE_T_TEXT), .max = WIRE_TEXT_MAX, .check = &check_engine_id,
+	  .flags = WIRE_F_REQUIRED },
+	TEXT(wire_service, name),
+};
+static const struct wire_shape service_shape = SHAPE(wire_service, service_fields);
+
 static const struct wire_field host_fields[] = {
 	TEXT(wire_host, address),
 	TEXT(wire_host, name),
@@ -136,6 +143,7 @@ static const struct wire_field arm_fields[] = {
 	{ ROW(wire_arm, format, WIRE_T_ENUM), WORDS(format_words) },
 	{ .name = "limits", .type = WIRE_T_PART, .shape = &limit_shape },
 	LIST(wire_arm, targets, wanted_shape, WIRE_TARGETS_MAX, WIRE_F_REQUIRED),
+	LIST(wire_arm, follow, service_shape, WIRE_FOLLOW_MAX, 0),
 	LIST(wire_arm, hosts, host_shape, WIRE_HOSTS_MAX, 0),
 	{ ROW(wire_arm, context, WIRE_T_OBJECT), .max = WIRE_CONTEXT_MAX },
 };
@@ -194,6 +202,19 @@ static const struct wire_field target_fields[] = {
 };
 static const struct wire_shape target_shape = SHAPE(wire_target, target_fields);
 
+static const struct wire_field joined_fields[] = {
+	{ ROW(wire_joined, key, WIRE_T_TEXT), .max = WIRE_TEXT_MAX, .check = &check_key,
+	  .flags = WIRE_F_REQUIRED },
+	TEXT(wire_joined, service),
+	ENGINE_ID(wire_joined, service_id),
+	TEXT(wire_joined, task),
+	ENGINE_ID(wire_joined, task_id),
+	COUNT(wire_joined, slot),
+	TIME(wire_joined, joined_ns),
+	LIST(wire_joined, networks, network_shape, WIRE_NETWORKS_MAX, 0),
+};
+static const struct wire_shape joined_shape = SHAPE(wire_joined, joined_fields);
+
 static const struct wire_field report_fields[] = {
 	CHARS(wire_report, id, check_id, WIRE_F_REQUIRED),
 	CHARS(wire_report, token, check_token, WIRE_F_OMIT),
@@ -212,7 +233,10 @@ static const struct wire_field report_fields[] = {
 	TIME(wire_report, window_stop_ns),
 	TEXT_NULL(wire_report, dropped),
 	{ ROW(wire_report, context, WIRE_T_OBJECT), .max = WIRE_CONTEXT_MAX },
-	LIST(wire_report, targets, target_shape, WIRE_TARGETS_MAX, WIRE_F_REQUIRED),
+	LIST(wire_report, targets, target_shape, WIRE_TARGETS_MAX + WIRE_JOINED_MAX,
+	     WIRE_F_REQUIRED),
+	LIST(wire_report, joined, joined_shape, WIRE_JOINED_MAX, 0),
+	COUNT(wire_report, not_joined),
 };
 const struct wire_shape wire_report_shape = SHAPE(wire_report, report_fields);
 

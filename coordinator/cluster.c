@@ -275,22 +275,7 @@ bool cluster_task_runs(const struct cluster *c, const struct cluster_task *t)
 
 struct wire_network *cluster_copy_networks(const struct wire_network *list, size_t n)
 {
-	struct wire_network *copy = xcalloc(n, sizeof(*copy));
-
-	for (size_t i = 0; i < n; i++) {
-		char **addresses = xcalloc(list[i].n_addresses, sizeof(*addresses));
-
-		for (size_t j = 0; j < list[i].n_addresses; j++)
-			addresses[j] = xstrdup(list[i].addresses[j]);
-		copy[i] = (struct wire_network){
-			.name = xstrdup(list[i].name),
-			.id = xstrdup(list[i].id),
-			.vni = list[i].vni,
-			.addresses = addresses,
-			.n_addresses = list[i].n_addresses,
-		};
-	}
-	return copy;
+	return wire_networks_copy(list, n);
 }
 
 /* ---- the end ---- */
@@ -314,20 +299,9 @@ static void release_service(struct cluster_service *s)
 	free(s->stack);
 }
 
-static void release_network(struct wire_network *n)
-{
-	for (size_t i = 0; i < n->n_addresses; i++)
-		free(n->addresses[i]);
-	free(n->addresses);
-	free(n->name);
-	free(n->id);
-}
-
 void cluster_release_networks(struct wire_network *list, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		release_network(&list[i]);
-	free(list);
+	wire_networks_release(list, n);
 }
 
 static void release_task(struct cluster_task *t)

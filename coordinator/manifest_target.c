@@ -305,8 +305,8 @@ static void add_gaps(struct manifest_work *w, const struct fleet_node *n, const 
 		manifest_add_missing(w, &(struct manifest_gap){
 			.what = what, .node = n->plan->name,
 			.reason = wire_end_text(WIRE_END_AGENT_LOST), .error = r->gaps[i].why,
-			.from_ns = corrected(n, r->gaps[i].from_ns),
-			.to_ns = corrected(n, r->gaps[i].to_ns),
+			.from_ns = manifest_corrected(n, r->gaps[i].from_ns),
+			.to_ns = manifest_corrected(n, r->gaps[i].to_ns),
 		});
 }
 

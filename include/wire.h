@@ -22,6 +22,8 @@
 
 #define WIRE_VERSION 1
 #define WIRE_TARGETS_MAX 512		/* of one capture on one node */
+#define WIRE_FOLLOW_MAX 512		/* services whose new tasks join */
+#define WIRE_JOINED_MAX 256		/* targets that joined one capture on one node */
 #define WIRE_NETWORKS_MAX 64		/* of one target */
 #define WIRE_ADDRESSES_MAX 64		/* of one network */
 #define WIRE_INTERFACES_MAX 256		/* of one target */
@@ -72,6 +74,11 @@ struct wire_host {
 	char *address, *name;
 };
 
+/* A service whose tasks join the capture when they start on the node. */
+struct wire_service {
+	char *id, *name;
+};
+
 struct wire_arm {
 	char id[NAMES_ID_MAX];
 	char *node_id, *node_name;	/* who is meant: another node refuses (409 wrong-node) */
@@ -85,7 +92,9 @@ struct wire_arm {
 	/* rotation, per file name without its number; 0: none. keep_files: a ring of the last ones */
 	int64_t rotate_bytes, rotate_ms, keep_files;
 	struct wire_wanted *targets;
-	size_t n_targets;
+	size_t n_targets;		/* 0 where it only follows */
+	struct wire_service *follow;	/* none: what starts later is not captured */
+	size_t n_follow;
 	struct wire_host *hosts;		/* for the name-resolution block */
 	size_t n_hosts;
 	json_t *context;		/* the coordinator's own, kept and given back; or NULL */
@@ -134,6 +143,20 @@ struct wire_target {
 	size_t n_notes;
 };
 
+/*
+ * A target that was not asked for by the request but joined, with the same key as its entry among the
+ * targets. All of it is what the container's labels say, which whoever starts containers may forge.
+ */
+struct wire_joined {
+	char *key;
+	char *service, *service_id;
+	char *task, *task_id;			/* "web.3" */
+	int64_t slot;				/* 0: global */
+	int64_t joined_ns;			/* its namespace was open from then on */
+	struct wire_network *networks;
+	size_t n_networks;
+};
+
 /* A capture on one node: the answer to arm, to GET and to stop; the report. */
 struct wire_report {
 	char id[NAMES_ID_MAX];
@@ -146,6 +169,9 @@ struct wire_report {
 	json_t *context;
 	struct wire_target *targets;
 	size_t n_targets;
+	struct wire_joined *joined;		/* what else is known of those that joined */
+	size_t n_joined;
+	int64_t not_joined;			/* tasks that came when WIRE_JOINED_MAX had joined */
 };
 
 /* Answer to /v1/info. */
@@ -182,6 +208,10 @@ int wire_info_decode(const json_t *j, struct wire_info *out, struct err *err);
  * def, which may be NULL, when it is none. Free it.
  */
 char *wire_error_text(const char *body, size_t len, const char *def);
+
+/* Of a target's, to be owned by another. */
+struct wire_network *wire_networks_copy(const struct wire_network *list, size_t n);
+void wire_networks_release(struct wire_network *list, size_t n);
 
 void wire_arm_release(struct wire_arm *a);
 void wire_report_release(struct wire_report *r);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fuzz_watch.c - any stream of events: the same deaths however it is cut into pieces
+ * fuzz_watch.c - any stream of events: the same deaths and starts however it is cut into pieces
  *
  * The first byte is the size of the pieces. The module is compiled in here, so that its
  * captures are ours. A NUL, of which JSON has none, ends the piece that it comes in, so streams
  * with one are not compared.
  */
-#include "../../agent/captures.h"
+#include "../../agent/follow.h"
 
 #include "buf.h"
 
@@ -17,7 +17,18 @@ static void note_death(struct captures *r, const char *container_id)
 	buf_addf(&deaths, "%s\n", container_id);
 }
 
+static void note_start(struct follow *f, const char *container_id)
+{
+	buf_addf(&deaths, "+%s\n", container_id);
+}
+
+static void note_missed(struct follow *f)
+{
+}
+
 #define captures_container_died note_death
+#define follow_container note_start
+#define follow_missed note_missed
 #include "../../agent/watch.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -25,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The ids of the dead. Free it. */
 static char *feed(const char *data, size_t size, size_t piece)
 {
-	struct watch w = { .pending = BUF_INIT(EVENT_MAX) };
+	struct watch w = { .pending = BUF_INIT(EVENT_MAX),
+			   .follow = (struct follow *)&deaths };
 	int64_t since = 0;
 
 	for (size_t at = 0; at < size; at += piece) {

@@ -53,6 +53,9 @@ static void live_and_die(struct wire_arm *a, int packets, enum death death)
 		if (wire_report_decode(j, &r, NULL) ||
 		    write(pipes[1], r.token, sizeof(r.token)) != sizeof(r.token))
 			_exit(1);
+		/* the window is open, as a coordinator tells: a detached one has no lease from now on */
+		if (!a->attached && capture_renew(c, r.token, born_ns))
+			_exit(1);
 		captures_tick(w.captures);
 		world_send(packets);
 		if (death == TOLD_TO_END) {

@@ -50,7 +50,7 @@ static void test_die_ends_its_target(void **state)
 	c = start();
 	fake_start_unix(&fake, answer, NULL);
 	engine = xasprintf("unix://%s", fake.path);
-	assert_int_equal(watch_start(&watch, engine, w.captures, &err), 0);
+	assert_int_equal(watch_start(&watch, engine, w.captures, NULL, &err), 0);
 	for (int i = 0; i < 100; i++) {
 		world_report(c, &r);
 		if (r.targets[0].state == WIRE_ENDED)
@@ -71,7 +71,7 @@ static void test_other_hosts(void **state)
 {
 	struct watch *watch = NULL;
 
-	assert_int_equal(watch_start(&watch, "tcp://127.0.0.1:2375", w.captures, NULL), -ENOTSUP);
+	assert_int_equal(watch_start(&watch, "tcp://127.0.0.1:2375", w.captures, NULL, NULL), -ENOTSUP);
 	watch_stop(watch);
 }
 

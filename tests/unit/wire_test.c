@@ -23,6 +23,7 @@ static const char arm_text[] =
 	"\"id\":\"x1\",\"vni\":4097,\"addresses\":[\"10.0.1.5/24\"]}]},"
 	"{\"key\":\"host\",\"kind\":\"host\",\"label\":\"host\",\"container_id\":null,"
 	"\"task_id\":null,\"networks\":[]}],"
+	"\"follow\":[{\"id\":\"s1\",\"name\":\"web\"}],"
 	"\"hosts\":[{\"address\":\"10.0.1.5\",\"name\":\"web.3.k7x2a9\"}],"
 	"\"context\":{\"cluster\":\"c\"}}";
 
@@ -39,7 +40,10 @@ static const char report_text[] =
 	"\"files\":[{\"name\":\"0-000.pcapng\",\"bytes\":13,\"packets\":14,\"first_ns\":15,"
 	"\"last_ns\":16,\"xxh128\":\"" HEX "\",\"segment\":0,\"suffix\":null,"
 	"\"recovered\":false}],"
-	"\"gaps\":[{\"from_ns\":17,\"to_ns\":18,\"why\":\"away\"}],\"notes\":[\"one\"]}]}";
+	"\"gaps\":[{\"from_ns\":17,\"to_ns\":18,\"why\":\"away\"}],\"notes\":[\"one\"]}],"
+	"\"joined\":[{\"key\":\"web.3.k7x2a9\",\"service\":\"web\",\"service_id\":\"s1\","
+	"\"task\":\"web.3\",\"task_id\":\"t1\",\"slot\":3,\"joined_ns\":17,\"networks\":[]}],"
+	"\"not_joined\":18}";
 
 static json_t *parse(const char *text)
 {
@@ -263,6 +267,10 @@ static void bad_arms_are_refused_by_field(void **state)
 		  "limits.keep_files: more than 4096" },
 		{ "targets", json_object(), "targets: is no list" },
 		{ "targets", list_of(513, "{}"), "targets: more than 512 elements" },
+		{ "follow", list_of(513, "{}"), "follow: more than 512 elements" },
+		{ "follow/0/id", json_null(), "follow[0].id: is missing" },
+		{ "follow/0/id", json_string("s/1"),
+		  "follow[0].id: is not 1 to 128 characters of A-Za-z0-9" },
 		{ "targets/1", json_integer(1), "targets[1]: is no object" },
 		{ "targets/1/key", json_string("a/b"),
 		  "targets[1].key: is not 1 to 128 characters of A-Za-z0-9._-" },

@@ -231,6 +231,11 @@ int fleet_arm(struct fleet_talk *t, struct err *err)
 				hidden = why;
 			continue;
 		}
+		/* the node has answered already, and a way that nobody ever used may be closed */
+		if (nothing) {
+			keep_note(t, routes[i], &why);
+			break;
+		}
 		blame(err, routes[i], &why, !told);
 		first = told ? first : rc;
 		told = true;

@@ -199,13 +199,26 @@ static enum exit_status wait_armed(struct begin *b, struct err *err)
 	return EXIT_OK;
 }
 
+/* By a connection of its own each time: it is another thread's, and a manager may go away. */
+static int look_again(void *arg, const struct plan *p, struct cluster *out, struct err *err)
+{
+	struct begin *b = arg;
+	struct engine *e = NULL;
+	int rc = reach_new_engine(b->reach, &e, err);
+
+	if (rc == 0)
+		rc = cluster_load_services(e, p->follow, p->n_follow, out, err);
+	engine_close(e);
+	return rc;
+}
+
 static enum exit_status arm(struct begin *b, struct err *err)
 {
 	const struct fleet_job job = {
 		.plan = &b->plan, .request = b->request, .cluster = &b->cluster,
 		.creds = b->has_creds ? &b->creds : NULL, .reach = b->reach,
 		.staging_fd = b->bundle ? bundle_staging(b->bundle) : -1,
-		.fetch_rate = b->request->fetch_rate,
+		.fetch_rate = b->request->fetch_rate, .look = look_again, .look_arg = b,
 	};
 	struct fleet_counts counts;
 	enum exit_status status;

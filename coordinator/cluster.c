@@ -16,6 +16,8 @@
 #include "units.h"
 #include "version.h"
 
+#define ONE_BY_ONE_MAX 16	/* services: asking for more than that costs more than asking for all */
+
 /* ---- asking ---- */
 
 /* The conditions that no caller here can use become errors. */
@@ -244,6 +246,23 @@ int cluster_load(struct engine *e, char *const *names, size_t n, struct cluster 
 	return rc ? rc : load_tasks(e, c, err);
 }
 
+int cluster_load_services(struct engine *e, const struct wire_service *list, size_t n,
+			  struct cluster *c, struct err *err)
+{
+	int rc = load_self(e, false, c, err);
+
+	if (rc == 0 && n > ONE_BY_ONE_MAX)
+		rc = load_all_services(e, c, err);
+	for (size_t i = 0; rc == 0 && n <= ONE_BY_ONE_MAX && i < n; i++) {
+		rc = load_service(e, list[i].id, c, err);
+		if (rc == CLUSTER_E_UNKNOWN) {
+			err_reset(err);
+			rc = 0;
+		}
+	}
+	return rc ? rc : load_tasks(e, c, err);
+}
+
 /* ---- looking ---- */
 
 const struct cluster_node *cluster_node(const struct cluster *c, const char *id)
@@ -260,6 +279,17 @@ const struct cluster_service *cluster_service(const struct cluster *c, const cha
 		if (strcmp(c->services[i].id, id) == 0)
 			return &c->services[i];
 	return NULL;
+}
+
+bool cluster_task_ended(const struct cluster_task *t)
+{
+	static const char *const ends[] = { "complete", "shutdown", "failed",
+					    "rejected", "remove",   "orphaned" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		if (strcmp(t->state, ends[i]) == 0)
+			return true;
+	return false;
 }
 
 bool cluster_task_runs(const struct cluster *c, const struct cluster_task *t)

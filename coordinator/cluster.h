@@ -100,6 +100,9 @@ int cluster_load_self(struct engine *e, struct cluster *c, struct err *err);
  */
 #define CLUSTER_E_UNKNOWN 1
 int cluster_load(struct engine *e, char *const *names, size_t n, struct cluster *c, struct err *err);
+/* These services by id, as far as they are there still; of many, all that are there. */
+int cluster_load_services(struct engine *e, const struct wire_service *list, size_t n,
+			  struct cluster *c, struct err *err);
 void cluster_release(struct cluster *c);
 /* Of a task or a target, to be owned by another. */
 struct wire_network *cluster_copy_networks(const struct wire_network *list, size_t n);
@@ -113,5 +116,7 @@ const struct cluster_service *cluster_service(const struct cluster *c, const cha
  * complete, and those of an earlier run do not count.
  */
 bool cluster_task_runs(const struct cluster *c, const struct cluster_task *t);
+/* It will not run any more. */
+bool cluster_task_ended(const struct cluster_task *t);
 
 #endif

@@ -24,6 +24,7 @@ struct fetch {
 	struct cluster then;		/* what its coordinator knew of the cluster */
 	struct plan plan;
 	struct fleet *fleet;		/* of the nodes that have it */
+	struct confirm *confirm;
 	struct bundle *bundle;
 	int64_t start_ns, stop_ns;
 	bool goes_on;			/* on one node at least */
@@ -33,6 +34,7 @@ static void fetch_release(struct fetch *f)
 {
 	fleet_free(f->fleet);
 	bundle_free(f->bundle);
+	confirm_free(f->confirm);
 	request_release(&f->made);
 	plan_release(&f->plan);
 	cluster_release(&f->then);
@@ -118,6 +120,23 @@ static void readdress(struct fetch *f)
 	}
 }
 
+/* Which of those that joined the manager knows, as far as it remembers them still. */
+static void confirm_joined(struct fetch *f)
+{
+	struct cluster now = CLUSTER_INIT;
+	struct err err = ERR_INIT;
+
+	f->confirm = confirm_new();
+	if (!f->plan.n_follow)
+		return;
+	if (cluster_load_services(reach_engine(f->all.reach), f->plan.follow, f->plan.n_follow,
+				  &now, &err) == 0)
+		confirm_take(f->confirm, &now);
+	else
+		plan_note(&f->plan, "the manager was not asked about tasks that joined: %s", err.text);
+	cluster_release(&now);
+}
+
 static enum exit_status make_plan(struct fetch *f, struct err *err)
 {
 	cleanup_free struct wire_report *reports =
@@ -134,6 +153,7 @@ static enum exit_status make_plan(struct fetch *f, struct err *err)
 	}
 	readdress(f);
 	attach_routes(&f->all, &f->plan);
+	confirm_joined(f);
 	return EXIT_OK;
 }
 
@@ -193,7 +213,7 @@ static enum exit_status fetch(struct fetch *f, struct request *r, struct err *er
 	f->made.verbosity = r->verbosity;
 	return gather_archive(&(struct gather){
 		.request = &f->made, .plan = &f->plan, .cluster = &f->then, .fleet = f->fleet,
-		.bundle = f->bundle, .progress = &f->all.progress, .signals = f->all.signals,
+		.bundle = f->bundle, .confirm = f->confirm, .progress = &f->all.progress, .signals = f->all.signals,
 		.interrupted = true, .start_ns = f->start_ns, .stop_ns = f->stop_ns,
 	}, err);
 }

@@ -87,7 +87,7 @@ void fleet_disk_failed(struct fleet *f, const struct err *err)
 	fleet_unlock(f);
 }
 
-static int start_thread(struct fleet_talk *t, struct err *err)
+int fleet_start_talk(struct fleet_talk *t, struct err *err)
 {
 	pthread_attr_t attr;
 	int rc;
@@ -112,7 +112,9 @@ static int start_threads(struct fleet *f, struct err *err)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (size_t i = 0; i < f->n && rc == 0; i++)
-		rc = start_thread(&f->talks[i], err);
+		rc = fleet_start_talk(&f->talks[i], err);
+	if (rc == 0)
+		rc = fleet_follow_start(f, err);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return rc;
 }
@@ -124,8 +126,10 @@ static struct fleet *fleet_new(const struct fleet_job *job)
 
 	f->job = *job;
 	f->n = job->plan->n_nodes;
-	f->talks = xcalloc(f->n + 1, sizeof(*f->talks));
-	f->nodes = xcalloc(f->n + 1, sizeof(*f->nodes));
+	f->room = f->n + fleet_follow_room(job);
+	f->talks = xcalloc(f->room + 1, sizeof(*f->talks));
+	f->nodes = xcalloc(f->room + 1, sizeof(*f->nodes));
+	f->follow.ended = true;
 	f->staging_fd = -1;
 	f->events_end = &f->events;
 	f->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -198,13 +202,15 @@ static enum fleet_wake wait_for(struct fleet *f, fleet_condition *ready, int64_t
 static bool all_armed(struct fleet *f)
 {
 	for (size_t i = 0; i < f->n; i++)
-		if (f->nodes[i].stage == FLEET_ARMING)
+		if (f->nodes[i].stage == FLEET_ARMING && !f->nodes[i].follows_only)
 			return false;
 	return true;
 }
 
 static bool all_done(struct fleet *f)
 {
+	if (!f->follow.ended)
+		return false;
 	for (size_t i = 0; i < f->n; i++)
 		if (f->nodes[i].stage != FLEET_DONE && f->nodes[i].stage != FLEET_LOST)
 			return false;
@@ -228,6 +234,8 @@ static bool nothing_captures(struct fleet *f)
 {
 	int64_t now = clock_mono_ns();
 
+	if (f->follow.running && !f->follow.quiet)
+		return false;
 	for (size_t i = 0; i < f->n; i++) {
 		const struct fleet_node *n = &f->nodes[i];
 
@@ -355,6 +363,8 @@ void fleet_free(struct fleet *f)
 	fleet_lock(f);
 	give_order(f, ORDER_END);
 	fleet_unlock(f);
+	if (f->follow.running)
+		pthread_join(f->follow.thread, NULL);
 	for (size_t i = 0; i < f->n; i++)
 		if (f->talks[i].running)
 			pthread_join(f->talks[i].thread, NULL);
@@ -364,6 +374,7 @@ void fleet_free(struct fleet *f)
 		fleet_event_free(e);
 	for (size_t i = 0; i < f->n; i++)
 		node_release(&f->nodes[i]);
+	fleet_follow_free(f);
 	pthread_cond_destroy(&f->ordered);
 	pthread_mutex_destroy(&f->lock);
 	util_close(f->event_fd);

@@ -26,10 +26,14 @@
  *
  * `fetch`, `stop` and `rm` start without a request: each node is asked for a capture that exists
  * already, and none is armed.
+ *
+ * Where the plan follows services, every other node with an agent is armed too, but not waited for
+ * (fleet_follow.c).
  */
 #ifndef FLEET_H
 #define FLEET_H
 
+#include "confirm.h"
 #include "creds.h"
 #include "link.h"
 #include "plan.h"
@@ -61,6 +65,7 @@ struct fleet_node {
 	size_t n_fetched;
 	struct err fetch_err;		/* why a file is not there */
 	bool removed;			/* the capture is no longer in its spool */
+	bool follows_only;		/* no task of the plan is there: it waits for those that come */
 };
 
 struct fleet_counts {
@@ -78,6 +83,7 @@ enum fleet_event_kind {
 	FLEET_NODE_GONE,		/* given up; text: why */
 	FLEET_NODE_NOTE,		/* text: a step that went well, for -v */
 	FLEET_TARGET_FAILED,		/* never captured; text: why */
+	FLEET_TARGET_JOINED,
 	FLEET_TARGET_ENDED,		/* text: the end's reason */
 };
 
@@ -102,6 +108,12 @@ struct fleet;
 typedef int fleet_open_link(struct reach *x, const struct plan_node *n, enum route route,
 			    const struct reach_job *job, struct link **out, struct err *err);
 
+/*
+ * The followed services' tasks and the nodes as they are now; in a thread of the fleet's own. out is
+ * CLUSTER_INIT, and released whatever the result.
+ */
+typedef int fleet_look(void *arg, const struct plan *p, struct cluster *out, struct err *err);
+
 /* What is to be done, borrowed for the fleet's life and not changed. */
 struct fleet_job {
 	const struct plan *plan;
@@ -113,6 +125,8 @@ struct fleet_job {
 	int staging_fd;			/* where taps write; -1: nowhere */
 	fleet_open_link *open;		/* NULL: reach_link */
 	int64_t fetch_rate;		/* of each node's files, bytes per second; 0: no limit */
+	fleet_look *look;		/* NULL: the manager is not asked while the plan follows */
+	void *look_arg;
 };
 
 /*
@@ -154,6 +168,12 @@ void fleet_event_free(struct fleet_event *e);
 /* The route that was taken, or would be first. */
 const char *fleet_route(const struct fleet_node *n);
 struct fleet_node *fleet_nodes(struct fleet *f, size_t *n);
+/*
+ * After fleet_gather: what the manager said of tasks (NULL: it was not asked), and which ran without being
+ * captured.
+ */
+const struct confirm *fleet_confirm(const struct fleet *f);
+void fleet_missing(const struct fleet *f, struct missing_list *out);
 /* Earliest to latest armed time by the coordinator's clock, nanoseconds; -1: not known. */
 int64_t fleet_arm_spread(struct fleet *f);
 void fleet_free(struct fleet *f);

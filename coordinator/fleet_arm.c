@@ -176,6 +176,10 @@ static void keep_note(struct fleet_talk *t, enum route route, const struct err *
 	struct fleet_node *n = t->node;
 	char *text = xasprintf("%s: %s", route_text(route), why->text);
 
+	if (n->n_notes && !strcmp(n->notes[n->n_notes - 1], text)) {
+		free(text);
+		return;
+	}
 	fleet_lock(t->fleet);
 	n->notes = xrealloc(n->notes, n->n_notes + 1, sizeof(*n->notes));
 	n->notes[n->n_notes++] = text;
@@ -185,6 +189,12 @@ static void keep_note(struct fleet_talk *t, enum route route, const struct err *
 
 static void took(struct fleet_talk *t, enum route route)
 {
+	static const struct err deaf = {
+		.text = "tasks that start on this node meanwhile are not captured by this route",
+	};
+
+	if (t->fleet->job.request && t->fleet->job.plan->n_follow && !route_has_spool(route))
+		keep_note(t, route, &deaf);
 	fleet_lock(t->fleet);
 	t->node->route = route_text(route);
 	fleet_unlock(t->fleet);

@@ -62,6 +62,10 @@ static bool begin(struct fleet_talk *t)
 	int64_t since = clock_mono_ns();
 	int rc = fleet_arm(t, &err);
 
+	while (rc != 0 && fleet_follow_again(t)) {
+		err_reset(&err);
+		rc = fleet_arm(t, &err);
+	}
 	if (rc == -ENODATA) {
 		fleet_set_stage(t, FLEET_DONE);
 		return false;

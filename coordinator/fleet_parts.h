@@ -7,6 +7,8 @@
 
 #include "fleet.h"
 
+#include "lookout.h"
+
 #include <pthread.h>
 
 /* The main thread's orders; they only rise. Who waits for one goes on at a later one too. */
@@ -24,13 +26,29 @@ struct fleet_talk {
 	int64_t answered_ns;		/* monotonic: the last answer of any kind */
 	int64_t renewed_ns;		/* monotonic: the last renewal of the lease */
 	bool silent;			/* it was reported as such */
+	int64_t until_ns;		/* monotonic, of one that only follows: tried again until then */
+};
+
+/* fleet_follow.c; all but what is under lock is its thread's. */
+struct fleet_follow {
+	pthread_t thread;
+	bool running;			/* the thread is to be joined */
+	struct confirm *confirm;
+	struct lookout *lookout;
+	struct plan_node **nodes;	/* made for those that only follow */
+	size_t n;
+	/* under lock */
+	bool quiet;			/* nothing more is to come */
+	bool ended;			/* the thread has had its last look; true without one */
 };
 
 struct fleet {
 	struct fleet_job job;
 	struct fleet_talk *talks;
 	struct fleet_node *nodes;
-	size_t n;
+	size_t n;			/* grows under lock, up to room */
+	size_t room;
+	struct fleet_follow follow;
 	volatile bool cancel;
 	int event_fd;
 
@@ -65,6 +83,18 @@ bool fleet_await(struct fleet *f, enum fleet_order order, int64_t until_mono_ns)
 enum fleet_order fleet_order(struct fleet *f);
 /* Our own disk failed: everything is cancelled. */
 void fleet_disk_failed(struct fleet *f, const struct err *err);
+
+int fleet_start_talk(struct fleet_talk *t, struct err *err);
+
+/* fleet_follow.c */
+/* How many more nodes there may be. */
+size_t fleet_follow_room(const struct fleet_job *job);
+/* Arms the nodes without targets, and looks out while the capture runs. Signals are blocked. */
+int fleet_follow_start(struct fleet *f, struct err *err);
+void fleet_follow_free(struct fleet *f);
+/* A node that only follows could not be armed: true after a pause, when it is to be tried again. */
+bool fleet_follow_again(struct fleet_talk *t);
+const struct wire_joined *fleet_find_joined(const struct wire_report *r, const char *key);
 
 /* fleet_state.c */
 void fleet_lock(struct fleet *f);

@@ -73,6 +73,8 @@ static void add_events(struct fleet_talk *t, const struct wire_report *now)
 
 		if (old && old->state == new->state)
 			continue;
+		if (!old && new->state != WIRE_FAILED && fleet_find_joined(now, new->key))
+			add_event(t, FLEET_TARGET_JOINED, new->key, NULL);
 		if (new->state == WIRE_FAILED)
 			add_event(t, FLEET_TARGET_FAILED, new->key, new->error);
 		else if (new->state == WIRE_ENDED &&new->end != WIRE_END_STOPPED &&new->end !=
@@ -140,15 +142,19 @@ static void count_report(const struct wire_report *r, struct fleet_counts *out)
 
 void fleet_counts(struct fleet *f, struct fleet_counts *out)
 {
-	*out = (struct fleet_counts){ .nodes = f->n, .targets = plan_targets(f->job.plan) };
+	*out = (struct fleet_counts){ .targets = plan_targets(f->job.plan) };
 	fleet_lock(f);
 	for (size_t i = 0; i < f->n; i++) {
 		const struct fleet_node *n = &f->nodes[i];
 
+		out->targets += n->report.n_joined;
+		count_report(&n->report, out);
+		if (n->follows_only && !n->report.n_targets)
+			continue;
+		out->nodes++;
 		out->nodes_armed += n->armed;
 		out->nodes_lost += n->stage == FLEET_LOST;
 		out->nodes_done += n->stage == FLEET_DONE;
-		count_report(&n->report, out);
 	}
 	add(&out->dropped, out->dropped_kernel);
 	add(&out->dropped, out->dropped_agent);
@@ -182,7 +188,9 @@ void fleet_event_free(struct fleet_event *e)
 
 struct fleet_node *fleet_nodes(struct fleet *f, size_t *n)
 {
+	fleet_lock(f);
 	*n = f->n;
+	fleet_unlock(f);
 	return f->nodes;
 }
 
@@ -195,7 +203,7 @@ int64_t fleet_arm_spread(struct fleet *f)
 		const struct fleet_node *n = &f->nodes[i];
 		int64_t at;
 
-		if (!n->armed || !n->clock.probes ||
+		if (!n->armed || n->follows_only || !n->clock.probes ||
 		    __builtin_sub_overflow(n->report.armed_ns, n->clock.offset_ns, &at))
 			continue;
 		first = at < first ? at : first;

@@ -164,16 +164,19 @@ static void announce(struct gather *g, const struct manifest *m, enum exit_statu
 enum exit_status gather_archive(struct gather *g, struct err *err)
 {
 	cleanup(manifest_release) struct manifest m = MANIFEST_INIT;
+	cleanup(missing_release) struct missing_list late = { 0 };
 	struct manifest_input in = {
 		.plan = g->plan, .request = g->request, .cluster = g->cluster,
 		.start_ns = g->start_ns, .stop_ns = g->stop_ns,
-		.arm_spread_ns = fleet_arm_spread(g->fleet),
+		.arm_spread_ns = fleet_arm_spread(g->fleet), .late = &late,
 	};
 	enum exit_status status = fetch_all(g, err);
 
 	if (status != EXIT_OK)
 		return status;
 	in.nodes = fleet_nodes(g->fleet, &in.n_nodes);
+	in.confirm = g->confirm ? g->confirm : fleet_confirm(g->fleet);
+	fleet_missing(g->fleet, &late);
 	manifest_make(&in, &m);
 	if (!m.stop_ns)		/* it goes on */
 		m.stop_ns = clock_wall_ns();

@@ -22,6 +22,7 @@ struct gather {
 	struct progress *progress;
 	int signals;			/* of interrupt_open */
 	bool interrupted;		/* by ^C already: the next one leaves the rest */
+	const struct confirm *confirm;	/* of fetch; NULL: the fleet's own */
 	int64_t start_ns, stop_ns;
 	char *summary;			/* out: summary_text of the archive, to be freed; or NULL */
 };

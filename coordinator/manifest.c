@@ -69,7 +69,7 @@ static json_t *make_capture(const struct manifest_input *in)
 			 "rotate_bytes", limit(r->rotate_bytes),
 			 "rotate_ms", limit(r->rotate_ms),
 			 "keep_files", limit(r->keep_files),
-			 "follow", 0,
+			 "follow", in->plan->n_follow > 0,
 			 "merged");
 }
 
@@ -119,6 +119,9 @@ static json_t *node_notes(const struct fleet_node *n)
 		json_array_append_new(
 			notes, json_sprintf("its agent is of version %s, the coordinator of %s",
 					    n->version, SWARMCAP_VERSION));
+	if (!n->has_report && n->follows_only && n->err.code)
+		json_array_append_new(notes, json_sprintf("tasks that started here were not "
+							  "followed: %s", n->err.text));
 	if (n->has_report && !n->clock.probes)
 		json_array_append_new(
 			notes, json_string("the clock was not compared: times are the node's own"));
@@ -141,11 +144,8 @@ static json_t *make_node(const struct fleet_node *n)
 			 "notes", node_notes(n));
 }
 
-/* What could not be captured was partly known before anything began: tasks on dead nodes, say. */
-static void add_planned_missing(struct manifest_work *w)
+static void add_list(struct manifest_work *w, const struct missing_list *l)
 {
-	const struct missing_list *l = &w->in->plan->missing;
-
 	for (size_t i = 0; i < l->n; i++) {
 		const struct missing *m = &l->items[i];
 
@@ -154,6 +154,14 @@ static void add_planned_missing(struct manifest_work *w)
 			.from_ns = m->from_ns, .to_ns = m->to_ns,
 		});
 	}
+}
+
+/* What could not be captured was partly known before anything began: tasks on dead nodes, say. */
+static void add_planned_missing(struct manifest_work *w)
+{
+	add_list(w, &w->in->plan->missing);
+	if (w->in->late)
+		add_list(w, w->in->late);
 }
 
 static json_t *add_nodes(struct manifest_work *w)
@@ -166,17 +174,15 @@ static json_t *add_nodes(struct manifest_work *w)
 		json_array_append_new(nodes, make_node(n));
 		for (size_t t = 0; t < n->plan->n_targets; t++)
 			manifest_add_target(w, n, &n->plan->targets[t]);
+		manifest_add_joined(w, n);
 	}
 	return nodes;
 }
 
-static json_t *make_notes(const struct plan *p)
+static void add_notes(struct manifest_work *w, const struct plan *p)
 {
-	json_t *notes = json_array();
-
 	for (size_t i = 0; i < p->n_notes; i++)
-		json_array_append_new(notes, jx_text(p->notes[i]));
-	return notes;
+		json_array_append_new(w->notes, jx_text(p->notes[i]));
 }
 
 void manifest_make(const struct manifest_input *in, struct manifest *out)
@@ -187,6 +193,7 @@ void manifest_make(const struct manifest_input *in, struct manifest *out)
 		.out = out,
 		.targets = json_array(),
 		.missing = json_array(),
+		.notes = json_array(),
 		.names = names,
 	};
 	json_t *nodes;
@@ -194,12 +201,13 @@ void manifest_make(const struct manifest_input *in, struct manifest *out)
 	*out = (struct manifest)MANIFEST_INIT;
 	out->stop_ns = window_stop(in);
 	add_planned_missing(&w);
+	add_notes(&w, in->plan);
 	nodes = add_nodes(&w);
 
 	out->n_targets = json_array_size(w.targets);
 	out->n_missing = json_array_size(w.missing);
 	out->partial = out->partial || out->n_missing > 0;
-	out->hosts = manifest_hosts(in->plan);
+	out->hosts = manifest_hosts(in);
 	out->json = json_pack("{s:i, s:s, s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o}",
 			      "schema", 1,
 			      "program", "swarmcap " SWARMCAP_VERSION,
@@ -211,7 +219,7 @@ void manifest_make(const struct manifest_input *in, struct manifest *out)
 			      "nodes", nodes,
 			      "targets", w.targets,
 			      "missing", w.missing,
-			      "notes", make_notes(in->plan));
+			      "notes", w.notes);
 }
 
 int64_t manifest_dropped(const struct manifest *m)

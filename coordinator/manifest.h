@@ -26,6 +26,8 @@ struct manifest_input {
 	size_t n_nodes;
 	int64_t start_ns, stop_ns;	/* of the window; 0: not known */
 	int64_t arm_spread_ns;		/* < 0: not known */
+	const struct confirm *confirm;	/* whether those that joined are real; NULL: not asked */
+	const struct missing_list *late;	/* what came to be missing meanwhile; or NULL */
 };
 
 /* One file of the archive: where it lies in the staging folder, and what it is called. */

@@ -59,11 +59,12 @@ static char *file_name(const struct manifest_work *w, const struct manifest_sour
 {
 	const struct wire_file *f = &from->report->files[file];
 	cleanup_free char *suffix = f->suffix ? names_clean(f->suffix, 32) : NULL;
+	int64_t joined = from->target->joined_ns;
 	bool numbered = request_rotates(w->in->request) || has_siblings(from->report, file);
 
 	return unique(w->names, names_file(&(struct names_file){
 		.host = from->node->plan->file_host, .target = from->target->key,
-		.stamp_ns = w->in->start_ns,
+		.stamp_ns = joined ? manifest_corrected(from->node, joined) : w->in->start_ns,
 		.segment = numbered ? f->segment : -1, .suffix = suffix,
 		.ext = w->in->request->format == WIRE_PCAP ? "pcap" : "pcapng",
 	}));
@@ -131,20 +132,27 @@ static int host_compare(const void *a, const void *b)
 	return order ? order : strcmp(x->name, y->name);
 }
 
-char *manifest_hosts(const struct plan *p)
+char *manifest_hosts(const struct manifest_input *in)
 {
-	struct host *list = xcalloc(p->n_hosts + 1, sizeof(*list));
+	const struct plan *p = in->plan;
+	size_t n_joined;
+	cleanup_free struct wire_host *joined = manifest_joined_hosts(in, &n_joined);
+	struct host *list = xcalloc(p->n_hosts + n_joined + 1, sizeof(*list));
 	struct buf text = BUF_INIT(SIZE_MAX);
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n_hosts; i++)
 		n += host_init(&list[n], &p->hosts[i]);
+	for (size_t i = 0; i < n_joined; i++)
+		n += host_init(&list[n], &joined[i]);
 	qsort(list, n, sizeof(*list), host_compare);
 	for (size_t i = 0; i < n; i++)
 		if (!i || host_compare(&list[i - 1], &list[i]))
 			buf_addf(&text, "%s\t%s\n", list[i].text, list[i].name);
 	for (size_t i = 0; i < n; i++)
 		free(list[i].name);
+	for (size_t i = 0; i < n_joined; i++)
+		free(joined[i].address);
 	free(list);
 	return buf_take(&text);
 }

@@ -11,7 +11,7 @@
 struct manifest_work {
 	const struct manifest_input *in;
 	struct manifest *out;
-	json_t *targets, *missing;
+	json_t *targets, *missing, *notes;
 	json_t *names;			/* of files given so far: an object used as a set */
 };
 
@@ -33,6 +33,11 @@ int64_t manifest_sum(int64_t a, int64_t b);
 void manifest_add_target(struct manifest_work *w, const struct fleet_node *n,
 			 const struct target *t);
 
+/* manifest_joined.c: the targets of the node that joined during the capture, and what could not. */
+void manifest_add_joined(struct manifest_work *w, const struct fleet_node *n);
+/* Addresses of those that joined and are real. Free the addresses, and the array. */
+struct wire_host *manifest_joined_hosts(const struct manifest_input *in, size_t *n);
+
 /* A target in plan and report. */
 struct manifest_source {
 	const struct fleet_node *node;
@@ -44,6 +49,6 @@ struct manifest_source {
 json_t *manifest_add_file(struct manifest_work *w, const struct manifest_source *from, size_t file,
 			  const char *staged);
 /* The text of the hosts file. Free it. */
-char *manifest_hosts(const struct plan *p);
+char *manifest_hosts(const struct manifest_input *in);
 
 #endif

@@ -78,6 +78,8 @@ static void add_gone(struct manifest_work *w, const struct fleet_node *n, const 
 	cleanup_free char *what = target_what(t);
 	struct manifest_gap gap = gap_of_node(w, n, what);
 
+	if (t->joined_ns)
+		gap.from_ns = manifest_corrected(n, t->joined_ns);
 	if (n->has_report && !n->reason && !n->report.dropped) {
 		gap.reason = "error";
 		gap.error = or_else(gap.error, "the agent's report does not speak of it");
@@ -246,10 +248,10 @@ static json_t *make_target_notes(const struct fleet_node *n, const struct wire_t
 }
 
 /* packets ... error: what the agent counted. */
-static json_t *make_counts(const struct fleet_node *n, const struct wire_target *r,
-			   enum wire_end end)
+static json_t *make_counts(const struct fleet_node *n, const struct target *t,
+			   const struct wire_target *r, enum wire_end end)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}",
 			 "packets", jx_count(r->packets),
 			 "received", jx_count(r->received),
 			 "dropped_kernel", jx_count(r->dropped_kernel),
@@ -259,7 +261,8 @@ static json_t *make_counts(const struct fleet_node *n, const struct wire_target 
 			 "stopped", manifest_time(manifest_corrected(n, r->stopped_ns)),
 			 "end", jx_text(wire_end_text(end)),
 			 "error", jx_text(r->error),
-			 "joined", 0);
+			 "joined", t->joined_ns != 0,
+			 "confirmed", !t->forged);
 }
 
 static json_t *make_identity(const struct fleet_node *n, const struct target *t,
@@ -314,7 +317,7 @@ static void add_entry(struct manifest_work *w, const struct fleet_node *n, const
 		      const struct found *f)
 {
 	enum wire_end end = end_of(n, f->t);
-	json_t *entry = make_identity(n, t, f->t), *counts = make_counts(n, f->t, end), *files;
+	json_t *entry = make_identity(n, t, f->t), *counts = make_counts(n, t, f->t, end), *files;
 	size_t absent = 0;
 
 	files = make_files(w, n, t, f, &absent);

@@ -114,6 +114,12 @@ static int set_force(struct request *r, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_no_follow(struct request *r, const char *value, struct err *err)
+{
+	r->no_follow = true;
+	return 0;
+}
+
 static int set_dry_run(struct request *r, const char *value, struct err *err)
 {
 	r->dry_run = true;
@@ -289,6 +295,8 @@ const struct option_row options_rows[] = {
 	  "of each task only the last N files of a rotation, 2 to 4096" },
 	{ "format", 0, "pcapng|pcap", OPT_CAPTURING, false, options_set_format,
 	  "of the capture files; default: pcapng" },
+	{ "no-follow", 0, NULL, OPT_CAPTURING, false, set_no_follow,
+	  "tasks that start during the capture do not join it" },
 	{ "output", 'o', "FILE", OPT_GATHERING, false, set_output,
 	  "the archive: .tar, .tar.gz, .tar.zst, .zip, or DIR/ for plain files" },
 	{ "force", 0, NULL, OPT_GATHERING, false, set_force,

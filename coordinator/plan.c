@@ -67,13 +67,18 @@ static struct plan_node *find_node(struct plan *p, const char *id)
 	return NULL;
 }
 
-static struct plan_node *add_node(struct plan *p, const struct cluster_node *n)
+static void begin_node(struct plan_node *out, const struct cluster_node *n)
 {
-	p->nodes = xrealloc(p->nodes, p->n_nodes + 1, sizeof(*p->nodes));
-	p->nodes[p->n_nodes] = (struct plan_node){
+	*out = (struct plan_node){
 		.id = xstrdup(n->id), .name = xstrdup(n->name), .address = xstrdup(n->address),
 		.route = "agent",
 	};
+}
+
+static struct plan_node *add_node(struct plan *p, const struct cluster_node *n)
+{
+	p->nodes = xrealloc(p->nodes, p->n_nodes + 1, sizeof(*p->nodes));
+	begin_node(&p->nodes[p->n_nodes], n);
 	return &p->nodes[p->n_nodes++];
 }
 
@@ -192,6 +197,29 @@ static void make_hosts(struct plan *p)
 
 /* ---- the plan ---- */
 
+void plan_node_make(struct plan_node *out, const struct cluster_node *n, const struct cluster *c)
+{
+	begin_node(out, n);
+	out->file_host = file_host(c, out);
+	out->routes[out->n_routes++] = ROUTE_AGENT;
+}
+
+static void follow_services(struct plan *p, const struct request *r, const struct cluster *c)
+{
+	size_t n = r->no_follow ? 0 : c->n_services;
+
+	if (n > WIRE_FOLLOW_MAX) {
+		plan_note(p, "new tasks join of the first %d services only", WIRE_FOLLOW_MAX);
+		n = WIRE_FOLLOW_MAX;
+	}
+	p->follow = xcalloc(n, sizeof(*p->follow));
+	for (; p->n_follow < n; p->n_follow++) {
+		const struct cluster_service *s = &c->services[p->n_follow];
+
+		p->follow[p->n_follow] = (struct wire_service){ xstrdup(s->id), xstrdup(s->name) };
+	}
+}
+
 void plan_finish(struct plan *p)
 {
 	if (p->n_nodes > 0)
@@ -212,6 +240,7 @@ int plan_make(const struct request *r, const struct cluster *c, const char *id, 
 	if (rc != 0)
 		return rc;
 
+	follow_services(out, r, c);
 	for (size_t i = 0; i < out->n_nodes; i++)
 		out->nodes[i].file_host = file_host(c, &out->nodes[i]);
 	plan_finish(out);
@@ -250,7 +279,7 @@ void target_release(struct target *t)
 	*t = (struct target){ 0 };
 }
 
-static void release_node(struct plan_node *n)
+void plan_node_release(struct plan_node *n)
 {
 	for (size_t i = 0; i < n->n_targets; i++)
 		target_release(&n->targets[i]);
@@ -267,11 +296,16 @@ static void release_node(struct plan_node *n)
 void plan_release(struct plan *p)
 {
 	for (size_t i = 0; i < p->n_nodes; i++)
-		release_node(&p->nodes[i]);
+		plan_node_release(&p->nodes[i]);
 	for (size_t i = 0; i < p->n_notes; i++)
 		free(p->notes[i]);
 	for (size_t i = 0; i < p->n_hosts; i++)
 		release_host(&p->hosts[i]);
+	for (size_t i = 0; i < p->n_follow; i++) {
+		free(p->follow[i].id);
+		free(p->follow[i].name);
+	}
+	free(p->follow);
 	free(p->nodes);
 	free(p->notes);
 	free(p->hosts);

@@ -21,6 +21,8 @@ struct target {
 	int64_t slot;
 	struct wire_network *networks;
 	size_t n_networks;
+	int64_t joined_ns;	/* by its node's clock: it was not planned, but joined then; else 0 */
+	bool forged;		/* it joined, and the manager does not know it */
 };
 
 /* Asked for, and not to be had. */
@@ -66,6 +68,8 @@ struct plan {
 	struct missing_list missing; /* known before it starts: tasks on nodes that are down, say */
 	char **notes;			/* "service db has no running task" */
 	size_t n_notes;
+	struct wire_service *follow;	/* whose new tasks join; none: nobody's */
+	size_t n_follow;
 	struct wire_host
 		*hosts; /* address -> key, for hosts and the name-resolution block; sorted */
 	size_t n_hosts;
@@ -91,6 +95,9 @@ int select_targets(const struct request *r, const struct cluster *c, struct targ
 void target_release(struct target *t);
 int plan_make(const struct request *r, const struct cluster *c, const char *id, struct plan *out,
 	      struct err *err);
+/* A node of no plan's targets, for an agent that only follows. To be released by plan_node_release. */
+void plan_node_make(struct plan_node *out, const struct cluster_node *n, const struct cluster *c);
+void plan_node_release(struct plan_node *n);
 /* Every node that is not down and has an address, without targets: for who looks at all nodes. */
 void plan_all_nodes(struct plan *p, const struct cluster *c);
 /* The last step of all that make plans: nodes in order, hosts from their targets' networks. */

@@ -130,11 +130,15 @@ void plan_arm(const struct plan *p, const struct plan_node *n, const struct requ
 		.rotate_bytes = r->rotate_bytes, .rotate_ms = r->rotate_ms,
 		.keep_files = r->keep_files,
 		.targets = xcalloc(n->n_targets, sizeof(*out->targets)), .n_targets = n->n_targets,
+		.follow = xcalloc(p->n_follow, sizeof(*out->follow)), .n_follow = p->n_follow,
 		.hosts = xcalloc(p->n_hosts, sizeof(*out->hosts)), .n_hosts = p->n_hosts,
 	};
 	memcpy(out->id, p->id, sizeof(out->id));
 	for (size_t i = 0; i < n->n_targets; i++)
 		make_wanted(&n->targets[i], &out->targets[i]);
+	for (size_t i = 0; i < p->n_follow; i++)
+		out->follow[i] = (struct wire_service){ xstrdup(p->follow[i].id),
+							xstrdup(p->follow[i].name) };
 	for (size_t i = 0; i < p->n_hosts; i++)
 		out->hosts[i] = (struct wire_host){ xstrdup(p->hosts[i].address),
 						    xstrdup(p->hosts[i].name) };
@@ -321,6 +325,9 @@ static bool add_report(struct plan *p, const struct wire_report *report, struct 
 	if (good && !p->kept) {
 		p->kept = json_incref(report->context);
 		restore_request(&a, p->kept, r);
+		p->follow = take_ptr(&a.follow);
+		p->n_follow = a.n_follow;
+		a.n_follow = 0;
 	}
 	if (good)
 		add_node(p, &a, report->context);

@@ -129,6 +129,7 @@ static const struct {
 	[FLEET_NODE_BACK] = { LOG_INFO, "answers again", "back" },
 	[FLEET_NODE_GONE] = { LOG_WARN, "is given up", "gone" },
 	[FLEET_TARGET_FAILED] = { LOG_WARN, "cannot be captured", "failed" },
+	[FLEET_TARGET_JOINED] = { LOG_INFO, "joined", "joined" },
 	[FLEET_TARGET_ENDED] = { LOG_INFO, "ended", "ended" },
 };
 

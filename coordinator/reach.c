@@ -151,6 +151,13 @@ struct engine *reach_engine(struct reach *x)
 	return x->engine;
 }
 
+int reach_new_engine(struct reach *x, struct engine **out, struct err *err)
+{
+	const struct http_dialer dialer = { dial_engine, x };
+
+	return engine_open(out, &x->at, x->at.kind == ENDPOINT_SSH ? &dialer : NULL, err);
+}
+
 bool reach_is_local(const struct reach *x)
 {
 	return x->at.kind == ENDPOINT_UNIX;

@@ -31,6 +31,8 @@ struct reach;
 int reach_open(struct reach **out, const struct request *r, struct err *err);
 void reach_close(struct reach *x);
 struct engine *reach_engine(struct reach *x);
+/* Another conversation with the same Engine, for another thread; the caller's, closed before x. */
+int reach_new_engine(struct reach *x, struct engine **out, struct err *err);
 /* Is the Engine's machine the one that we run on (a unix socket)? */
 bool reach_is_local(const struct reach *x);
 /* true: openings in progress end within a second. May be NULL. */

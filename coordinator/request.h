@@ -52,6 +52,7 @@ struct request {
 	int64_t rotate_bytes, rotate_ms, keep_files;	/* 0: none; the last needs one of the others */
 	enum wire_format format;
 	const char *output;		/* -o, NULL: named by the first selector and the id */
+	bool no_follow;			/* tasks that start meanwhile stay out */
 	bool force, dry_run;
 	int64_t fetch_rate;		/* bytes per second of each node; 0: no limit */
 

@@ -81,17 +81,6 @@ static bool is_down(const struct cluster_node *n)
 	return !n || strcmp(n->state, "ready") != 0;
 }
 
-static bool has_ended(const struct cluster_task *t)
-{
-	static const char *const ends[] = { "complete", "shutdown", "failed",
-					    "rejected", "remove",   "orphaned" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
-		if (strcmp(t->state, ends[i]) == 0)
-			return true;
-	return false;
-}
-
 static enum fate find_fate(const struct cluster *c, const struct candidate *a)
 {
 	const struct cluster_task *t = a->task;
@@ -99,7 +88,7 @@ static enum fate find_fate(const struct cluster *c, const struct candidate *a)
 
 	if (cluster_task_runs(c, t))
 		return RUNS;
-	if (has_ended(t) || (job && t->job_iteration != a->service->job_iteration))
+	if (cluster_task_ended(t) || (job && t->job_iteration != a->service->job_iteration))
 		return PAST;
 	if (strcmp(t->desired, job ? "complete" : "running") == 0)
 		return WANTED;

@@ -23,6 +23,8 @@ struct agent {
 	const char *says_id;		/* another node's, or NULL */
 	bool absent, target_fails, wrong_digest, hangs_in_stop, knows_nothing;
 	bool mute;			/* after arm it answers nothing of use */
+	bool joins;			/* its target was not asked for */
+	bool joins_late;		/* it has none before the first poll */
 	enum wire_end ends_by;		/* seen from the first poll on */
 	/* what happened */
 	int arms, stops, removes;
@@ -37,6 +39,10 @@ struct stage {
 	struct request request;
 	struct cluster cluster;
 	int64_t fetch_rate;
+	fleet_look *look;		/* then the last node is followed only */
+	struct cluster_node followed;
+	bool comes_later;		/* the followed node: after the start */
+	int looks;
 	char dir[32];
 	int dirfd;
 };
@@ -53,7 +59,10 @@ static char *report_of(struct agent *a, bool with_token)
 				 .node_name = (char *)"node", .version = (char *)"0.1.0",
 				 .running = a->running, .attached = true, .armed_ns = 1000,
 				 .window_start_ns = a->window_start_ns,
-				 .targets = &target, .n_targets = 1 };
+				 .targets = &target,
+				 .n_targets = !(a->joins_late && with_token) };
+	struct wire_joined joined = { .key = target.key, .service_id = (char *)"s",
+				      .task_id = (char *)"t9", .joined_ns = 1 };
 	struct checksum *c = checksum_new();
 	json_t *j;
 	char *text;
@@ -65,6 +74,11 @@ static char *report_of(struct agent *a, bool with_token)
 	checksum_end(c, file.xxh128);
 	if (a->wrong_digest)
 		memset(file.xxh128, '0', 32);
+	if (a->joins) {
+		target.container_id = (char *)"c9";
+		r.joined = &joined;
+		r.n_joined = r.n_targets;
+	}
 	if (a->target_fails)
 		target.state = WIRE_FAILED;
 	else if (!a->running || (a->ends_by && !with_token))
@@ -220,6 +234,64 @@ static void strike_stage(struct stage *s)
 	util_remove_tree_at(AT_FDCWD, s->dir);
 }
 
+/* The last node has no task of the plan, and an agent. */
+static void follow(struct stage *s)
+{
+	struct plan_node *last = &s->plan.nodes[--s->plan.n_nodes];
+
+	s->followed = (struct cluster_node){
+		.id = xstrdup(last->id), .name = xstrdup(last->name),
+		.address = xstrdup(last->address), .state = xstrdup("ready"),
+		.availability = xstrdup("active"), .os = xstrdup("linux"), .agent = true,
+	};
+	plan_node_release(last);
+	s->cluster.nodes = &s->followed;
+	s->cluster.n_nodes = s->comes_later ? 0 : 1;
+	s->plan.follow = xcalloc(1, sizeof(*s->plan.follow));
+	s->plan.follow[0] = (struct wire_service){ xstrdup("s"), xstrdup("web") };
+	s->plan.n_follow = 1;
+}
+
+static char *copy(const char *s)
+{
+	return xstrdup(s);
+}
+
+/* The manager knows the followed node, and a task that runs there. */
+static int look(void *arg, const struct plan *p, struct cluster *out, struct err *err)
+{
+	struct stage *s = arg;
+	const struct cluster_node *n = &s->followed;
+
+	__atomic_fetch_add(&s->looks, 1, __ATOMIC_RELAXED);
+	out->nodes = xcalloc(1, sizeof(*out->nodes));
+	out->nodes[out->n_nodes++] = (struct cluster_node){
+		.id = copy(n->id), .name = copy(n->name), .address = copy(n->address),
+		.state = copy("ready"), .availability = copy("active"), .os = copy("linux"),
+		.arch = copy(""), .engine_version = copy(""), .agent = true,
+	};
+	out->services = xcalloc(1, sizeof(*out->services));
+	out->services[out->n_services++] = (struct cluster_service){
+		.id = copy("s"), .name = copy("web"), .mode = "replicated", .job_iteration = -1,
+	};
+	out->tasks = xcalloc(1, sizeof(*out->tasks));
+	out->tasks[out->n_tasks++] = (struct cluster_task){
+		.id = copy("t9"), .service_id = copy("s"), .node_id = copy(n->id), .slot = 9,
+		.state = copy("running"), .desired = copy("running"), .container_id = copy("c9"),
+		.image = copy(""), .error = copy(""), .job_iteration = -1,
+	};
+	return 0;
+}
+
+static void forget_followed(struct stage *s)
+{
+	char *texts[] = { s->followed.id, s->followed.name, s->followed.address, s->followed.state,
+			  s->followed.availability, s->followed.os };
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		free(texts[i]);
+}
+
 static const struct fleet_watch alone = { .wake_fd = -1 };
 
 static struct fleet *arm(struct stage *s)
@@ -227,11 +299,13 @@ static struct fleet *arm(struct stage *s)
 	struct err err = ERR_INIT;
 	const struct fleet_job job = {
 		.plan = &s->plan, .request = &s->request, .cluster = &s->cluster, .staging_fd = -1,
-		.fetch_rate = s->fetch_rate,
+		.fetch_rate = s->fetch_rate, .look = s->look, .look_arg = s,
 	};
 	struct fleet *f = NULL;
 
 	raise_stage(s);
+	if (s->look)
+		follow(s);
 	assert_int_equal(fleet_start(&f, &job, &err), 0);
 	assert_int_equal(fleet_wait_armed(f, &alone), FLEET_WAKE_READY);
 	return f;
@@ -303,6 +377,90 @@ static void all_goes_well(void **state)
 }
 
 /* 12 bytes at 10 bytes per second, from all nodes at the same time. */
+static bool wait_event(struct fleet *f, enum fleet_event_kind kind, const char *node)
+{
+	for (int i = 0; i < 1000; i++, clock_sleep_ms(10))
+		if (take_event(f, kind, node))
+			return true;
+	return false;
+}
+
+static void joined_by(struct stage *s)
+{
+	struct wire_joined j = { .service_id = (char *)"s", .task_id = (char *)"t9" };
+	const struct fleet_node *nodes;
+	struct fleet_counts counts;
+	struct fleet *f;
+	size_t n;
+
+	s->look = look;
+	s->agents[2].joins = s->agents[2].joins_late = true;
+	f = arm(s);
+	fleet_counts(f, &counts);
+	assert_int_equal(counts.nodes, 2);
+	assert_int_equal(counts.targets, 2);
+	fleet_open_window(f, 4711);
+	assert_true(wait_event(f, FLEET_TARGET_JOINED, "node2"));
+	fleet_stop(f, "stopped", 4712);
+	assert_int_equal(fleet_gather(f, s->dirfd, &alone), FLEET_WAKE_READY);
+	nodes = fleet_nodes(f, &n);
+	assert_int_equal(n, 3);
+	assert_true(nodes[2].follows_only);
+	assert_string_equal(nodes[2].plan->file_host, "node2");
+	assert_non_null(nodes[2].fetched[0]);
+	assert_int_equal(s->agents[2].arms, 1);
+	assert_int_equal(s->agents[2].window_start_ns, 4711);
+	assert_true(s->looks > 0);
+	assert_true(confirm_has(fleet_confirm(f), "id2", &j, "c9"));
+	fleet_counts(f, &counts);
+	assert_int_equal(counts.targets, 3);
+	fleet_remove(f, false);
+	assert_int_equal(s->agents[2].removes, 1);
+	fleet_free(f);
+	forget_followed(s);
+	strike_stage(s);
+}
+
+static void others_are_armed_and_join(void **state)
+{
+	struct stage s = { 0 };
+
+	joined_by(&s);
+}
+
+static void a_node_that_comes_later_joins(void **state)
+{
+	struct stage s = { .comes_later = true };
+
+	joined_by(&s);
+}
+
+/* Nobody waits for a node without tasks that cannot be armed; it makes nothing fail. */
+static void others_are_not_waited_for(void **state)
+{
+	struct stage s = { .look = look };
+	const struct fleet_node *nodes;
+	struct missing_list l = { 0 };
+	struct fleet *f;
+	size_t n;
+
+	s.agents[2].absent = true;
+	f = arm(&s);
+	nodes = fleet_nodes(f, &n);
+	assert_int_equal(n, 3);
+	assert_int_equal(nodes[2].stage, FLEET_ARMING);
+	capture(&s, f);
+	assert_int_equal(nodes[2].stage, FLEET_LOST);
+	assert_non_null(nodes[2].reason);
+	assert_int_equal(nodes[0].stage, FLEET_DONE);
+	fleet_missing(f, &l);		/* it has not run for long enough to be missed */
+	assert_int_equal(l.n, 0);
+	fleet_remove(f, false);
+	fleet_free(f);
+	forget_followed(&s);
+	strike_stage(&s);
+}
+
 static void each_node_is_fetched_at_the_rate(void **state)
 {
 	struct stage s = { .fetch_rate = 10 };
@@ -742,6 +900,9 @@ int main(void)
 		cmocka_unit_test(all_goes_well),
 		cmocka_unit_test(a_missing_agent_delays_nobody),
 		cmocka_unit_test(another_node_answers),
+		cmocka_unit_test(others_are_armed_and_join),
+		cmocka_unit_test(a_node_that_comes_later_joins),
+		cmocka_unit_test(others_are_not_waited_for),
 		cmocka_unit_test(each_node_is_fetched_at_the_rate),
 		cmocka_unit_test(another_api_is_a_missing_agent),
 		cmocka_unit_test(targets_may_fail),

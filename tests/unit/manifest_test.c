@@ -283,6 +283,98 @@ static void test_all_well_is_whole(void **state)
 	manifest_release(&m);
 }
 
+/* The manager knew web.2's container, and not the one that says that it is web.9. */
+static struct confirm *confirmed(void)
+{
+	struct cluster_task t = {
+		.id = (char *)"k7x2a9", .service_id = (char *)"svc1", .node_id = (char *)"node1",
+		.container_id = (char *)"c0ffee",
+	};
+	const struct cluster c = { .tasks = &t, .n_tasks = 1 };
+	struct confirm *out = confirm_new();
+
+	confirm_take(out, &c);
+	return out;
+}
+
+static struct wire_joined joined(const char *key, const char *task, const char *task_id)
+{
+	return (struct wire_joined){
+		.key = (char *)key, .service = (char *)"web", .service_id = (char *)"svc1",
+		.task = (char *)task, .task_id = (char *)task_id, .slot = 2,
+		.joined_ns = START + 65 * NS_PER_S, .networks = web_networks, .n_networks = 1,
+	};
+}
+
+static void test_joined(void **state)
+{
+	struct confirm *confirm = confirmed();
+	struct wire_joined list[] = { joined("web.2.aaaaaa", "web.2", "k7x2a9"),
+				      joined("web.9.x", "web.9", "forged") };
+	struct wire_target reports[3];
+	struct world *w = *state;
+	const json_t *e;
+	struct manifest m;
+
+	all_well(w);
+	memcpy(reports, w->reports1, sizeof(w->reports1));
+	reports[1].n_files = 3;
+	reports[2] = (struct wire_target){ .key = (char *)"web.9.x", .state = WIRE_ENDED,
+					   .end = WIRE_END_STOPPED, .container_id = (char *)"c9" };
+	w->nodes[0].report.targets = reports;
+	w->nodes[0].report.n_targets = 3;
+	w->nodes[0].report.joined = list;
+	w->nodes[0].report.n_joined = 2;
+	w->in.confirm = confirm;
+	manifest_make(&w->in, &m);
+	assert_int_equal(m.n_targets, 3);
+	assert_false(m.partial);
+	e = entry(&m, "targets", 0);
+	assert_false(jx_bool(e, "joined", true));
+	assert_true(jx_bool(e, "confirmed", false));
+	e = entry(&m, "targets", 1);
+	assert_true(jx_bool(e, "joined", false));
+	assert_true(jx_bool(e, "confirmed", false));
+	assert_string_equal(jx_str(e, "service", ""), "web");
+	assert_string_equal(jx_str(e, "container_id", ""), "c0ffee");
+	assert_int_equal(jx_int(json_array_get(jx_get(e, "networks"), 0), "vni", 0), 4097);
+	/* named after its own beginning, by our clock */
+	assert_string_equal(m.files[1].name, "node1-web.2.aaaaaa-2026-11-23_14-40-10-000.pcapng");
+	e = entry(&m, "targets", 2);
+	assert_true(jx_bool(e, "joined", false));
+	assert_false(jx_bool(e, "confirmed", true));
+	assert_non_null(strstr(m.hosts, "10.0.1.5\tweb.2.aaaaaa\n"));
+	assert_null(strstr(m.hosts, "web.9"));
+	manifest_release(&m);
+
+	/* a forged one that fails is a note; a real one is missing, and so are those for whom no room was left */
+	reports[1].state = reports[2].state = WIRE_FAILED;
+	w->nodes[0].report.not_joined = 7;
+	manifest_make(&w->in, &m);
+	assert_int_equal(m.n_missing, 2);
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "what", ""), "task web.2");
+	assert_string_equal(jx_str(entry(&m, "missing", 1), "reason", ""), "too-many");
+	assert_non_null(strstr(json_string_value(entry(&m, "notes", 0)), "web.9"));
+	manifest_release(&m);
+	confirm_free(confirm);
+}
+
+static void test_late_missing(void **state)
+{
+	struct world *w = *state;
+	struct missing_list late = { 0 };
+	struct manifest m;
+
+	all_well(w);
+	missing_add(&late, "task web.7", "node2", "not-followed", "no agent told of it");
+	w->in.late = &late;
+	manifest_make(&w->in, &m);
+	assert_true(m.partial);
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "reason", ""), "not-followed");
+	manifest_release(&m);
+	missing_release(&late);
+}
+
 static void test_ends_that_are_partial(void **state)
 {
 	static const struct {
@@ -627,6 +719,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(test_joined),
+		T(test_late_missing),
 		T(test_golden),
 		T(test_nothing_is_absent),
 		T(test_all_well_is_whole),

@@ -319,7 +319,7 @@ static void unknown_options(void **state)
 	assert_refused("capture web --merge", "'capture' has no option '--merge' (see 'swarmcap capture --help')");
 	assert_refused("capture web --rotate", "'capture' has no option '--rotate'");
 	assert_refused("fetch --rotate-bytes=5M " ID, "'fetch' has no option '--rotate-bytes'");
-	assert_refused("capture web --no-follow", "'capture' has no option '--no-follow'");
+	assert_refused("fetch --no-follow " ID, "'fetch' has no option '--no-follow'");
 	assert_refused("capture web --route ssh", "--route 'ssh': neither agent");
 	assert_refused("capture web --ssh-host n1", "--ssh-host 'n1': not NODE=");
 	assert_refused("capture web --helper-image -x", "not the name of an image");

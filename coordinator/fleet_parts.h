@@ -24,6 +24,7 @@ struct fleet_talk {
 	int64_t answered_ns;		/* monotonic: the last answer of any kind */
 	int64_t renewed_ns;		/* monotonic: the last renewal of the lease */
 	bool silent;			/* it was reported as such */
+	int64_t moved_ns;		/* its clock was set, since it was compared with ours */
 };
 
 struct fleet {
@@ -68,6 +69,8 @@ void fleet_disk_failed(struct fleet *f, const struct err *err);
 /* fleet_state.c */
 void fleet_lock(struct fleet *f);
 void fleet_unlock(struct fleet *f);
+/* A note of the node for the manifest; text is taken over. Takes the lock. */
+void fleet_keep_note(struct fleet_talk *t, char *text);
 /* These take the lock; called by the node's own thread, they wake the main thread. */
 void fleet_set_stage(struct fleet_talk *t, enum fleet_stage stage);
 /* The node's new report, taken (*report is empty afterwards); events tell what changed. */

@@ -147,27 +147,27 @@ void capture_persist(struct capture *c)
 
 /* ---- files ---- */
 
-/* The lock is held. */
-static bool has_file(const struct capture *c, const char *name)
+/* The lock is held. Its bytes as they were reported; < 0: there is no such file. */
+static int64_t size_of(const struct capture *c, const char *name)
 {
 	for (size_t i = 0; i < c->report.n_targets; i++)
 		for (size_t k = 0; k < c->report.targets[i].n_files; k++)
 			if (!strcmp(c->report.targets[i].files[k].name, name))
-				return true;
-	return false;
+				return c->report.targets[i].files[k].bytes;
+	return -1;
 }
 
 int capture_open_file(struct capture *c, const char *name, int *fd, int64_t *size, struct err *err)
 {
 	cleanup_free char *dropped = NULL;
 	struct stat st;
-	bool known;
+	int64_t known;
 
 	pthread_mutex_lock(&c->lock);
-	known = has_file(c, name);
+	known = size_of(c, name);
 	dropped = xstrdup_null(c->report.dropped);
 	pthread_mutex_unlock(&c->lock);
-	if (!known)
+	if (known < 0)
 		return err_set(err, -ENOENT, "the capture has no such file");
 	if (dropped)
 		return err_set(err, -ESTALE, "the capture's files were dropped at %s", dropped);
@@ -177,6 +177,11 @@ int capture_open_file(struct capture *c, const char *name, int *fd, int64_t *siz
 	if (fstat(*fd, &st)) {
 		*fd = util_close(*fd);
 		return err_errno(err, "cannot open %s in the spool", name);
+	}
+	if (st.st_size < known) {
+		*fd = util_close(*fd);
+		return err_set(err, -EIO, "%s is damaged: it has %lld of its %lld bytes", name,
+			       (long long)st.st_size, (long long)known);
 	}
 	*size = st.st_size;
 	return 0;

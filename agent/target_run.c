@@ -144,6 +144,22 @@ static int64_t count_drops(struct target *t)
 	return (int64_t)c.dropped;
 }
 
+/* What no file holds is not captured, whoever took it: a disk that is full may refuse it late. */
+static void take_losses(struct target *t, int64_t lost)
+{
+	struct wire_target *s = t->seen;
+	int64_t removed;
+
+	if (lost <= 0)
+		return;
+	s->packets -= lost < s->packets ? lost : s->packets;
+	s->dropped_agent = s->received - s->dropped_kernel - s->packets;
+	fileset_removed(t->files, &removed, &s->bytes);
+	for (size_t i = 0; i < s->n_files; i++)
+		s->bytes += s->files[i].bytes;
+	atomic_fetch_add(&t->env.metrics->dropped_agent, (unsigned long long)lost);
+}
+
 static void show_end(struct target *t, const struct fileset_end *w, int64_t dropped, int result)
 {
 	struct wire_target *s = t->seen;
@@ -152,6 +168,7 @@ static void show_end(struct target *t, const struct fileset_end *w, int64_t drop
 	s->files = xrealloc(s->files, s->n_files + w->n_files + 1, sizeof(*s->files));
 	for (size_t i = 0; i < w->n_files; i++)
 		s->files[s->n_files++] = w->files[i];
+	take_losses(t, w->packets_lost);
 	s->end = result ? WIRE_END_ERROR : t->end;
 	if (t->wanted_error || t->err.code)
 		s->error = t->wanted_error ? take_ptr(&t->wanted_error) : xstrdup(t->err.text);

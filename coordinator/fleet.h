@@ -57,7 +57,7 @@ struct fleet_node {
 	/* for missing: agent-missing, node-lost, agent-lost, wrong-node, error; else NULL */
 	const char *reason;
 	const char *route;		/* by which it was armed; NULL: it was not */
-	char **notes;			/* why better routes were not taken */
+	char **notes;			/* why better routes were not taken; clocks that moved */
 	size_t n_notes;
 	struct link_clock clock;
 	char *version;

@@ -247,6 +247,34 @@ static void test_golden(void **state)
 	manifest_release(&m);
 }
 
+/* A target that went on after its agent was away: an entry, and what was not captured meanwhile. */
+static void test_gap(void **state)
+{
+	struct wire_gap gaps[] = { { START + 5 * NS_PER_S, START + 7 * NS_PER_S, (char *)"away" },
+				   { START + 9 * NS_PER_S, 0, (char *)"away again" } };
+	struct world *w = *state;
+	struct manifest m;
+
+	all_well(w);
+	w->reports1[0].gaps = gaps;
+	w->reports1[0].n_gaps = 2;
+	manifest_make(&w->in, &m);
+	assert_int_equal(m.n_targets, 1);
+	assert_int_equal(m.n_missing, 2);
+	assert_true(m.partial);
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "what", ""), "task web.1");
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "node", ""), "node1");
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "reason", ""), "agent-lost");
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "error", ""), "away");
+	/* by the coordinator's clock: the node's is 1000 ns behind */
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "from", ""),
+			    "2026-11-23T14:39:10.120335551Z");
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "to", ""),
+			    "2026-11-23T14:39:12.120335551Z");
+	assert_true(json_is_null(jx_get(entry(&m, "missing", 1), "to")));
+	manifest_release(&m);
+}
+
 static void test_nothing_is_absent(void **state)
 {
 	struct world *w = *state;
@@ -723,6 +751,7 @@ int main(void)
 		T(test_late_missing),
 		T(test_golden),
 		T(test_nothing_is_absent),
+		T(test_gap),
 		T(test_all_well_is_whole),
 		T(test_ends_that_are_partial),
 		T(test_window_after_a_deadline),

@@ -103,6 +103,38 @@ static int64_t split(int64_t ns, struct tm *tm)
 	return rest;
 }
 
+/* "." and up to nine digits, or nothing: nanoseconds. What stands behind is in *end. */
+static int64_t parse_fraction(const char *s, const char **end)
+{
+	int64_t ns = 0, weight = NS_PER_S;
+
+	if (*s == '.')
+		for (s++; weight > 1 && *s >= '0' && *s <= '9'; s++) {
+			weight /= 10;
+			ns += (*s - '0') * weight;
+		}
+	*end = s;
+	return ns;
+}
+
+int units_parse_time(const char *s, int64_t *ns_out)
+{
+	struct tm tm = { 0 };
+	const char *rest = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
+	int64_t ns, seconds;
+
+	if (!rest)
+		return -EINVAL;
+	ns = parse_fraction(rest, &rest);
+	if (strcmp(rest, "Z"))
+		return -EINVAL;
+	seconds = timegm(&tm);
+	if (seconds < 0 || seconds >= INT64_MAX / NS_PER_S)
+		return -ERANGE;
+	*ns_out = seconds * NS_PER_S + ns;
+	return 0;
+}
+
 char *units_format_time(int64_t ns, char *out)
 {
 	struct tm tm;

@@ -88,6 +88,9 @@ struct pcapng_block {
 	uint32_t type;				/* as in the file */
 	uint64_t offset;			/* of the block in the file */
 	uint32_t size;				/* of the block */
+	bool big;				/* byte order of raw */
+	/* the block as it stands in the file; of a classic pcap's (capfile.h) NULL */
+	const uint8_t *raw;
 	/* valid until the next pcapng_next; texts are NUL-terminated copies of the reader */
 	struct pcapng_section section;
 	struct pcapng_interface interface;	/* of PCAPNG_INTERFACE */
@@ -110,6 +113,13 @@ void pcapng_reader_free(struct pcapng_reader *r);
  * is always one of its section's; a new section begins anew at 0.
  */
 int pcapng_next(struct pcapng_reader *r, struct pcapng_block *out, struct err *err);
+
+/*
+ * The names of a PCAPNG_NAMES block, in their order: address as text, without a prefix length, and
+ * name, both valid for the call only. Records that go past the block end it, others are skipped.
+ */
+void pcapng_each_name(const struct pcapng_block *b,
+		      void (*fn)(void *arg, const char *address, const char *name), void *arg);
 
 struct pcapng_summary {
 	uint64_t whole;				/* bytes up to the end of the last whole block */

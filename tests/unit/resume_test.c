@@ -35,6 +35,7 @@ static void live_again(void)
 static void live_and_die(struct wire_arm *a, int packets, enum death death)
 {
 	struct wire_report r;
+	bool detached = !a->attached;
 	int pipes[2], status;
 	pid_t child;
 
@@ -54,7 +55,7 @@ static void live_and_die(struct wire_arm *a, int packets, enum death death)
 		    write(pipes[1], r.token, sizeof(r.token)) != sizeof(r.token))
 			_exit(1);
 		/* the window is open, as a coordinator tells: a detached one has no lease from now on */
-		if (!a->attached && capture_renew(c, r.token, born_ns))
+		if (detached && capture_renew(c, r.token, born_ns))
 			_exit(1);
 		captures_tick(w.captures);
 		world_send(packets);
@@ -67,11 +68,11 @@ static void live_and_die(struct wire_arm *a, int packets, enum death death)
 		_exit(0);
 	}
 	wire_arm_release(a);
+	close(pipes[1]);
 	assert_int_equal(read(pipes[0], token, sizeof(token)), sizeof(token));
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	close(pipes[0]);
-	close(pipes[1]);
 	died_ns = clock_wall_ns();
 }
 

@@ -63,6 +63,12 @@ struct fleet_node {
 	bool removed;			/* the capture is no longer in its spool */
 };
 
+/* It answers, and captures on: one that was lost reported so before. */
+static inline bool fleet_goes_on(const struct fleet_node *n)
+{
+	return n->has_report && n->report.running && !n->reason;
+}
+
 struct fleet_counts {
 	size_t nodes, nodes_armed, nodes_lost, nodes_done;
 	size_t targets, targets_armed, targets_ended;	/* armed: at some time; ended: of those */

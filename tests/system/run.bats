@@ -186,6 +186,16 @@ exit 9'
 		sh -c '[ ! -e /proc/$$/fd/0 ] && [ -e /proc/$$/fd/1 ]'
 }
 
+@test "without an agent it is the same: by route local, what is on this node" {
+	command 'ask 600001 600012'
+	run -3 swarmcap run quiet --route local -f 'tcp port 80' -o "$SHARE/local.tar" -- "$cmd"
+	unpack "$SHARE/local.tar"
+	[ "$(manifest '[.targets[].node] | join(" ")')" = node1 ]
+	# every third, as the client asks its addresses in turn
+	[ "$(asked | wc -l)" -eq 4 ]
+	nothing_left
+}
+
 @test "nothing armed, nothing run: unknown service, filter, output that exists, no route" {
 	command "touch $SHARE/ran"
 	run -4 swarmcap run nosuch -o "$SHARE/n.tar" -- "$cmd"

@@ -68,6 +68,12 @@ struct fleet_node {
 	bool follows_only;		/* no task of the plan is there: it waits for those that come */
 };
 
+/* It answers, and captures on: one that was lost reported so before. */
+static inline bool fleet_goes_on(const struct fleet_node *n)
+{
+	return n->has_report && n->report.running && !n->reason;
+}
+
 struct fleet_counts {
 	size_t nodes, nodes_armed, nodes_lost, nodes_done;
 	size_t targets, targets_armed, targets_ended;	/* armed: at some time; ended: of those */

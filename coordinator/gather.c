@@ -115,7 +115,7 @@ static void say_left(struct gather *g)
 	const struct fleet_node *nodes = fleet_nodes(g->fleet, &n);
 
 	for (size_t i = 0; i < n; i++)
-		if (nodes[i].has_report && !nodes[i].removed && !nodes[i].report.running)
+		if (nodes[i].has_report && !nodes[i].removed && !fleet_goes_on(&nodes[i]))
 			progress_say(
 				g->progress, LOG_WARN,
 				"what %s captured stays there; once it answers: swarmcap fetch %s",

@@ -196,7 +196,7 @@ static json_t *make_files(struct manifest_work *w, const struct fleet_node *n,
 /* It was fetched while it goes on. */
 static bool goes_on(const struct fleet_node *n, const struct wire_target *r)
 {
-	return r->state == WIRE_ARMED && n->report.running && !n->reason;
+	return r->state == WIRE_ARMED && fleet_goes_on(n);
 }
 
 /* An agent that was lost says nothing about the end: then the loss is the end. */

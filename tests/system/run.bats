@@ -147,7 +147,7 @@ exit 3'
 touch '"$SHARE"'/ready3
 until [ -e '"$SHARE"'/go3 ]; do sleep 0.1; done
 exit 9'
-	start term swarmcap run quiet -o "$SHARE/term.tar" -- "$cmd"
+	start term run_on node1 env --default-signal=TERM,HUP,USR1 "$BUILD/swarmcap" run quiet -o "$SHARE/term.tar" -- "$cmd"
 	wait_for 60 test -e "$SHARE/ready3"
 	for s in TERM USR1 QUIT INT HUP; do
 		run_on node1 pkill -x -"$s" swarmcap
@@ -186,6 +186,16 @@ exit 9'
 		sh -c '[ ! -e /proc/$$/fd/0 ] && [ -e /proc/$$/fd/1 ]'
 }
 
+@test "without an agent it is the same: by route local, what is on this node" {
+	command 'ask 600001 600012'
+	run -3 swarmcap run quiet --route local -f 'tcp port 80' -o "$SHARE/local.tar" -- "$cmd"
+	unpack "$SHARE/local.tar"
+	[ "$(manifest '[.targets[].node] | join(" ")')" = node1 ]
+	# every third, as the client asks its addresses in turn
+	[ "$(asked | wc -l)" -eq 4 ]
+	nothing_left
+}
+
 @test "nothing armed, nothing run: unknown service, filter, output that exists, no route" {
 	command "touch $SHARE/ran"
 	run -4 swarmcap run nosuch -o "$SHARE/n.tar" -- "$cmd"
@@ -204,16 +214,17 @@ exit 9'
 
 @test "a part armed: it runs, 3 beside a success, its own status beside a failure; --require-all prevents it" {
 	command "touch $SHARE/ran2; exit \"\${1:-0}\""
+	# a global service: when Swarm gives up the node, its task is started nowhere else
 	lab cut node3
-	run -1 swarmcap run quiet --require-all -o "$SHARE/p.tar" -- "$cmd"
+	run -1 swarmcap run client --require-all -o "$SHARE/p.tar" -- "$cmd"
 	[[ $output == *'not everything can be captured'* ]]
 	[ ! -e "$SHARE/ran2" ]
 	[ ! -e "$SHARE/p.tar" ]
-	run -3 swarmcap run quiet -o "$SHARE/p.tar" --summary "$SHARE/p.md" -- "$cmd"
+	run -3 swarmcap run client -o "$SHARE/p.tar" --summary "$SHARE/p.md" -- "$cmd"
 	[ -e "$SHARE/ran2" ]
 	unpack "$SHARE/p.tar"
 	[ "$(manifest '.targets | length')" -eq 2 ]
-	grep -qE '^\| task quiet\.[123] +\| node3 \| node-' "$SHARE/p.md"
-	run -6 swarmcap run quiet -o "$SHARE/p6.tar" -- "$cmd" 6
+	grep -qE '^\| .* \| node3 \| node-' "$SHARE/p.md"
+	run -6 swarmcap run client -o "$SHARE/p6.tar" -- "$cmd" 6
 	lab heal node3
 }

@@ -85,10 +85,10 @@ static void what_cannot_be_run(void **state)
 	child_release(&c);
 }
 
+static const int all[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 };
+
 static void signals_are_passed(void **state)
 {
-	static const int all[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 };
-
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		struct child c;
 		struct err err;
@@ -200,6 +200,9 @@ int main(void)
 		cmocka_unit_test(whose_status_it_is),
 	};
 
+	/* as on a terminal, and not as under nohup or in a shell's background */
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		signal(all[i], SIG_DFL);
 	child_remember(&before);
 	return cmocka_run_group_tests_name("child", tests, NULL, NULL);
 }

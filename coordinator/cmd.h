@@ -29,6 +29,9 @@ int cmd_ls(struct request *r);
 int cmd_deploy(struct request *r);
 int cmd_undeploy(struct request *r);
 int cmd_doctor(struct request *r);
+int cmd_archive_info(struct request *r);
+int cmd_archive_verify(struct request *r);
+int cmd_archive_merge(struct request *r);
 
 /* Prints err's sentence (as an event too when --json was asked for) and returns status. */
 int cmd_fail(const struct request *r, enum exit_status status, const struct err *err);

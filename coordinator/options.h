@@ -9,7 +9,7 @@
 
 #include "request.h"
 
-/* Bits of option_row.commands. */
+/* Bits of option_row.commands; OPT_ALL are those that have to do with an engine. */
 enum {
 	OPT_CAPTURE = 1 << 0,
 	OPT_FETCH = 1 << 1,
@@ -19,6 +19,10 @@ enum {
 	OPT_UNDEPLOY = 1 << 5,
 	OPT_DOCTOR = 1 << 6,
 	OPT_ALL = (1 << 7) - 1,
+	OPT_ARCHIVE_INFO = 1 << 16,
+	OPT_ARCHIVE_VERIFY = 1 << 17,
+	OPT_ARCHIVE_MERGE = 1 << 18,
+	OPT_ARCHIVE = OPT_ARCHIVE_INFO | OPT_ARCHIVE_VERIFY | OPT_ARCHIVE_MERGE,
 	OPT_REACH = OPT_CAPTURE | OPT_FETCH | OPT_RM | OPT_LS | OPT_DOCTOR,
 };
 
@@ -27,6 +31,7 @@ struct command_row {
 	unsigned bit;
 	int min_operands, max_operands;
 	const char *operand;		/* what an operand is called in a complaint */
+	bool takes_files;		/* operands are neither selectors nor an id */
 };
 
 /* One option of some commands; a name may stand in several rows with different commands. */

@@ -58,6 +58,11 @@ struct request {
 	const char *listen;		/* --listen ADDRESS or NETWORK; NULL: not given */
 	uint16_t port;			/* --port; 0: not given */
 	bool rotate;
+
+	/* archive info, verify, merge */
+	char *const *files;		/* borrowed from argv */
+	size_t n_files;
+	bool no_clock_correction;
 };
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * options_archive.c - what each option of the archive commands may be
+ * options_archive.c - what each option of merging and of the archive commands may be
  */
 #include "options_parts.h"
 
@@ -21,5 +21,11 @@ int options_set_merged(struct request *r, const char *value, struct err *err)
 int options_set_no_clock_correction(struct request *r, const char *value, struct err *err)
 {
 	r->no_clock_correction = true;
+	return 0;
+}
+
+int options_set_merge(struct request *r, const char *value, struct err *err)
+{
+	r->merge = true;
 	return 0;
 }

@@ -165,6 +165,9 @@ static int check_together(const struct request *r, struct err *err)
 	if (r->keep_files && !request_rotates(r))
 		return err_set(err, -EINVAL, "--keep-files: there is but one file without "
 			       "--rotate-bytes or --rotate-time");
+	if (r->no_clock_correction && !r->merge && !strstr(r->command, "merge"))
+		return err_set(err, -EINVAL, "--no-clock-correction: it is of --merge, which is not "
+			       "given");
 	return 0;
 }
 

@@ -51,6 +51,7 @@ struct request {
 	enum wire_format format;
 	const char *output;		/* -o, NULL: named by the first selector and the id */
 	bool force, dry_run;
+	bool merge;			/* --merge: merged.pcapng beside the capture files */
 	int64_t fetch_rate;		/* bytes per second of each node; 0: no limit */
 
 	/* deploy, undeploy, doctor */
@@ -62,7 +63,7 @@ struct request {
 	/* archive info, verify, merge */
 	char *const *files;		/* borrowed from argv */
 	size_t n_files;
-	bool no_clock_correction;
+	bool no_clock_correction;	/* of capture and fetch too, with merge */
 };
 
 /*

@@ -58,31 +58,36 @@ static void wait_free(struct sink *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static void choose_hidden(struct sink *s)
+{
+	char hex[9];
+
+	util_random_hex(hex, 4);
+	s->hidden = xasprintf(".%.200s.partial-%s", s->name, hex);
+}
+
 static int open_folder(struct sink *s, struct err *err)
 {
 	const char *slash = strrchr(s->path, '/');
 	size_t before = slash ? (size_t)(slash - s->path) : 0;
 	cleanup_free char *dir = before ? xasprintf("%.*s", (int)before, s->path)
 					: xstrdup(slash ? "/" : ".");
-	char hex[9];
 
 	s->name = xstrdup(slash ? slash + 1 : s->path);
 	if (!*s->name)
 		return err_set(err, -EISDIR, "cannot write '%s': no name of a file", s->path);
-	util_random_hex(hex, 4);
-	s->hidden = xasprintf(".%.200s.partial-%s", s->name, hex);
+	choose_hidden(s);
 	s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir < 0)
 		return err_errno(err, "cannot write '%s': folder '%s'", s->path, dir);
 	return 0;
 }
 
+/* In the folder that is open. */
 static int open_file(struct sink *s, struct err *err)
 {
-	int r = open_folder(s, err);
+	int r = disk_start(&s->disk, BUFFERS, err);
 
-	if (r == 0)
-		r = disk_start(&s->disk, BUFFERS, err);
 	if (r < 0)
 		return r;
 	disk_on_free(s->disk, wake, s);
@@ -127,33 +132,56 @@ static void flush_other(struct sink *s)
 
 /* ---- both */
 
-int sink_open(struct sink **out, const char *path, bool force, struct err *err)
+static struct sink *sink_new(const char *path, bool force)
 {
 	struct sink *s = xcalloc(1, sizeof(*s));
-	struct stat st;
-	bool is_there = strcmp(path, "-") && stat(path, &st) == 0;
-	int r;
 
 	s->path = xstrdup(path);
 	s->force = force;
 	s->dir = s->fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->freed, NULL);
+	return s;
+}
+
+/* Hands it over when it could be opened. */
+static int opened(struct sink **out, struct sink *s, int r)
+{
+	if (r < 0)
+		sink_free(s);
+	else
+		*out = s;
+	return r;
+}
+
+int sink_open(struct sink **out, const char *path, bool force, struct err *err)
+{
+	struct sink *s = sink_new(path, force);
+	struct stat st;
+	bool is_there = strcmp(path, "-") && stat(path, &st) == 0;
+	int r;
+
 	if (!strcmp(path, "-") || (is_there && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
-		r = open_other(s, err);
-	else if (is_there && S_ISDIR(st.st_mode))
+		return opened(out, s, open_other(s, err));
+	if (is_there && S_ISDIR(st.st_mode))
 		r = err_set(err, -EISDIR, "cannot write '%s': it is a folder", path);
 	else if (is_there && !force)
 		r = err_set(err, -EEXIST,
 			    "'%s' exists: name another with -o, or replace it with --force", path);
 	else
-		r = open_file(s, err);
-	if (r < 0) {
-		sink_free(s);
-		return r;
-	}
-	*out = s;
-	return 0;
+		r = open_folder(s, err);
+	return opened(out, s, r < 0 ? r : open_file(s, err));
+}
+
+int sink_open_at(struct sink **out, int dirfd, const char *name, struct err *err)
+{
+	struct sink *s = sink_new(name, true);
+
+	s->name = xstrdup(name);
+	choose_hidden(s);
+	s->dir = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+	return opened(out, s, s->dir < 0 ? err_errno(err, "cannot write '%s'", name)
+					 : open_file(s, err));
 }
 
 uint8_t *sink_reserve(struct sink *s, size_t n)

@@ -22,6 +22,8 @@ struct sink;
 
 /* -EEXIST: the file is there, and force is false; else -errno. */
 int sink_open(struct sink **out, const char *path, bool force, struct err *err);
+/* A file in the folder dirfd, which stays the caller's; name has no '/'. */
+int sink_open_at(struct sink **out, int dirfd, const char *name, struct err *err);
 /* Room for n bytes, up to SINK_RESERVE_MAX; NULL: a write failed. */
 uint8_t *sink_reserve(struct sink *s, size_t n);
 void sink_advance(struct sink *s, size_t n);

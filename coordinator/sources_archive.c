@@ -62,6 +62,12 @@ static void add_clocks(struct sources *s, const struct account *a)
 	}
 }
 
+/* Room for all files of an account, so that they stand in the manifest's order, wherever they lie. */
+static void make_room(struct sources *s, const struct account *a)
+{
+	s->inputs = xrealloc(s->inputs, s->n + a->n_files + 1, sizeof(*s->inputs));
+}
+
 /* in: where its bytes are. */
 static void add_input(struct sources *s, const struct account *a, const struct account_file *f,
 		      const char *path, struct merge_input *in)
@@ -77,12 +83,13 @@ static void add_input(struct sources *s, const struct account *a, const struct a
 	in->group = s->groups + f->target + 1;
 	if (n && !s->no_clock_correction)
 		in->clock = (struct merge_clock){ n->offset_ns, n->drift, n->from_ns };
-	sources_add_input(s, in);
+	s->inputs[s->n + (size_t)(f - a->files)] = *in;
 }
 
 static void end_account(struct sources *s, const struct account *a)
 {
 	add_clocks(s, a);
+	s->n += a->n_files;
 	s->groups += a->n_targets;
 }
 
@@ -110,6 +117,7 @@ struct unpacking {
 	struct unbundle *u;
 	int scratch;			/* -1: not needed yet */
 	int64_t size;			/* of what is in it */
+	size_t n_files;			/* that were found */
 };
 
 static int unpack(struct unpacking *x, struct merge_input *in, struct err *err)
@@ -163,6 +171,7 @@ static int add_entry(struct unpacking *x, const struct unbundle_entry *e, struct
 		sources_keep_fd(x->s, in.fd);
 	}
 	add_input(x->s, x->a, f, x->path, &in);
+	x->n_files++;
 	return 0;
 }
 
@@ -171,22 +180,22 @@ int sources_add_archive(struct sources *s, const char *path, struct err *err)
 	struct account *a = new_account(s);
 	struct unpacking x = { .s = s, .a = a, .path = path, .scratch = -1 };
 	struct unbundle_entry e;
-	size_t before = s->n;
 	int r = account_load(path, a, err);
 
 	if (r == 0)
 		r = unbundle_open(&x.u, path, err);
 	if (r < 0)
 		return r;
+	make_room(s, a);
 	unbundle_limit(x.u, account_limit(a));
 	while ((r = unbundle_next(x.u, &e, err)) == 0 && (r = add_entry(&x, &e, err)) == 0)
 		continue;
 	unbundle_close(x.u);
 	if (r < 0)
 		return r;
-	if (s->n - before < a->n_files)
+	if (x.n_files < a->n_files)
 		return err_set(err, -EINVAL, "'%s': of the %zu files that its manifest speaks of, "
-			       "%zu are not in it", path, a->n_files, a->n_files - (s->n - before));
+			       "%zu are not in it", path, a->n_files, a->n_files - x.n_files);
 	end_account(s, a);
 	return 0;
 }
@@ -197,11 +206,13 @@ int sources_add_staged(struct sources *s, const struct manifest *m, int dirfd, s
 {
 	cleanup_free char *text = jx_dump(m->json);
 	struct account *a = new_account(s);
+	size_t found = 0;
 	int r = account_decode(text, strlen(text), a, err);
 
 	if (r < 0)
 		return r;
 	add_hosts(s, xstrdup(m->hosts));
+	make_room(s, a);
 	for (size_t i = 0; i < m->n_files; i++) {
 		const struct account_file *f = account_file(a, m->files[i].name);
 		int fd = openat(dirfd, m->files[i].staged, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -211,7 +222,10 @@ int sources_add_staged(struct sources *s, const struct manifest *m, int dirfd, s
 		sources_keep_fd(s, fd);
 		if (f)
 			add_input(s, a, f, NULL, &(struct merge_input){ .fd = fd });
+		found += f != NULL;
 	}
+	if (found < a->n_files)
+		return err_set(err, -EINVAL, "the manifest speaks of files that were not fetched");
 	end_account(s, a);
 	return 0;
 }

@@ -94,7 +94,11 @@ static void archives(void **state)
 	assert_refused("archive verify a b", "archive verify: unexpected 'b'");
 	assert_refused("archive merge a -o dir/", "--output 'dir/': the name of a file is needed");
 	assert_refused("archive info --filter x a", "'archive info' has no option '--filter'");
-	assert_refused("capture web --no-clock-correction", "has no option");
+	assert_refused("capture web --no-clock-correction", "it is of --merge, which is not given");
+	assert_refused("archive merge --merge a", "'archive merge' has no option '--merge'");
+	assert_int_equal(parse("capture web --merge --no-clock-correction", &r, &err), 0);
+	assert_true(r.merge && r.no_clock_correction);
+	request_release(&r);
 }
 
 static void everything(void **state)
@@ -286,7 +290,7 @@ static void too_many_selectors(void **state)
 
 static void unknown_options(void **state)
 {
-	assert_refused("capture web --merge", "'capture' has no option '--merge' (see 'swarmcap capture --help')");
+	assert_refused("capture web --nonsense", "'capture' has no option '--nonsense' (see 'swarmcap capture --help')");
 	assert_refused("capture web --rotate", "'capture' has no option '--rotate'");
 	assert_refused("fetch --rotate-bytes=5M " ID, "'fetch' has no option '--rotate-bytes'");
 	assert_refused("capture web --no-follow", "'capture' has no option '--no-follow'");

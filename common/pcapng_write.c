@@ -143,6 +143,12 @@ int pcapng_put_section(struct buf *b, const struct pcapng_section *s)
 
 int pcapng_put_interface(struct buf *b, const struct pcapng_interface *i)
 {
+	return pcapng_put_interface_and(b, i, NULL);
+}
+
+int pcapng_put_interface_and(struct buf *b, const struct pcapng_interface *i,
+			     const struct buf *options)
+{
 	const uint8_t resolution = TS_NANOSECONDS;
 	struct buf k;
 
@@ -156,6 +162,8 @@ int pcapng_put_interface(struct buf *b, const struct pcapng_interface *i)
 		add_option(&k, PCAPNG_IF_MAC, i->mac, sizeof(i->mac));
 	add_option(&k, PCAPNG_IF_TSRESOL, &resolution, 1);
 	add_text(&k, PCAPNG_IF_FILTER, "\0", 1, i->filter);
+	if (options)
+		buf_add(&k, options->data, options->len);
 	end_options(&k);
 	return block_end(&k, b);
 }

@@ -17,6 +17,11 @@ static const struct unit durations[] = {
 	{ "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 3600 * 1000 }, { NULL, 0 },
 };
 
+static const struct unit offsets[] = {
+	{ "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", 1000000000 },
+	{ "m", 60 * 1000000000ULL }, { "h", 3600 * 1000000000ULL }, { NULL, 0 },
+};
+
 static const struct unit sizes[] = {
 	{ "", 1 }, { "k", 1u << 10 }, { "K", 1u << 10 }, { "m", 1u << 20 }, { "M", 1u << 20 },
 	{ "g", 1u << 30 }, { "G", 1u << 30 }, { NULL, 0 },
@@ -85,6 +90,17 @@ int units_parse_duration(const char *s, int64_t *ms_out)
 
 	if (rc == 0)
 		*ms_out = (int64_t)ms;
+	return rc;
+}
+
+int units_parse_offset(const char *s, int64_t *ns_out)
+{
+	bool minus = *s == '-';
+	uint64_t ns;
+	int rc = parse_unit(s + (minus || *s == '+'), offsets, UNITS_OFFSET_MAX, &ns);
+
+	if (rc == 0)
+		*ns_out = minus ? -(int64_t)ns : (int64_t)ns;
 	return rc;
 }
 

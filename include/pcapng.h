@@ -65,6 +65,9 @@ struct pcapng_name {
 
 int pcapng_put_section(struct buf *b, const struct pcapng_section *s);
 int pcapng_put_interface(struct buf *b, const struct pcapng_interface *i);
+/* With options behind, as pcapng_other_options makes them; NULL: none. */
+int pcapng_put_interface_and(struct buf *b, const struct pcapng_interface *i,
+			     const struct buf *options);
 /*
  * As many blocks as needed; none when no name is left. Of several names for one address,
  * Wireshark shows the last.
@@ -120,6 +123,18 @@ int pcapng_next(struct pcapng_reader *r, struct pcapng_block *out, struct err *e
  */
 void pcapng_each_name(const struct pcapng_block *b,
 		      void (*fn)(void *arg, const char *address, const char *name), void *arg);
+
+/*
+ * Appends the options of a PCAPNG_INTERFACE block (not a classic file's) that struct pcapng_interface
+ * does not hold, in their order. 0 or -EFBIG.
+ */
+int pcapng_other_options(const struct pcapng_block *b, struct buf *out);
+/*
+ * An enhanced packet block of ours from one of either byte order, or from an old packet block, which
+ * was read without complaint: of the same size, with all its options. Its interface and its time are
+ * the caller's to write over.
+ */
+void pcapng_turn_packet(uint8_t *to, const uint8_t *from, uint32_t size, bool big);
 
 struct pcapng_summary {
 	uint64_t whole;				/* bytes up to the end of the last whole block */

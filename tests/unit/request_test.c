@@ -66,6 +66,41 @@ static void defaults(void **state)
 	request_release(&r);
 }
 
+static void archives(void **state)
+{
+	struct request r;
+	struct err err;
+
+	assert_int_equal(parse("archive merge a.tar.zst lb.pcap=edge1,offset=+3ms -o all.pcapng "
+			       "--no-clock-correction --force --json", &r, &err), 0);
+	assert_string_equal(r.command, "archive merge");
+	assert_int_equal(r.n_files, 2);
+	assert_string_equal(r.files[0], "a.tar.zst");
+	assert_string_equal(r.files[1], "lb.pcap=edge1,offset=+3ms");
+	assert_string_equal(r.output, "all.pcapng");
+	assert_true(r.no_clock_correction && r.force && r.json);
+	assert_int_equal(r.n_selectors, 0);
+	request_release(&r);
+
+	assert_int_equal(parse("-q archive info web/", &r, &err), 0);
+	assert_string_equal(r.command, "archive info");
+	assert_string_equal(r.files[0], "web/");
+	request_release(&r);
+
+	assert_refused("archive", "no command 'archive' alone: archive info, archive verify, "
+				  "archive merge");
+	assert_refused("archive eat x", "no command 'archive' alone");
+	assert_refused("archive verify", "archive verify: a file is needed");
+	assert_refused("archive verify a b", "archive verify: unexpected 'b'");
+	assert_refused("archive merge a -o dir/", "--output 'dir/': the name of a file is needed");
+	assert_refused("archive info --filter x a", "'archive info' has no option '--filter'");
+	assert_refused("capture web --no-clock-correction", "it is of --merge, which is not given");
+	assert_refused("archive merge --merge a", "'archive merge' has no option '--merge'");
+	assert_int_equal(parse("capture web --merge --no-clock-correction", &r, &err), 0);
+	assert_true(r.merge && r.no_clock_correction);
+	request_release(&r);
+}
+
 static void everything(void **state)
 {
 	struct request r;
@@ -316,7 +351,7 @@ static void too_many_selectors(void **state)
 
 static void unknown_options(void **state)
 {
-	assert_refused("capture web --merge", "'capture' has no option '--merge' (see 'swarmcap capture --help')");
+	assert_refused("capture web --nonsense", "'capture' has no option '--nonsense' (see 'swarmcap capture --help')");
 	assert_refused("capture web --rotate", "'capture' has no option '--rotate'");
 	assert_refused("fetch --rotate-bytes=5M " ID, "'fetch' has no option '--rotate-bytes'");
 	assert_refused("fetch --no-follow " ID, "'fetch' has no option '--no-follow'");
@@ -432,6 +467,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(everything),
+		cmocka_unit_test(archives),
 		cmocka_unit_test(ways_to_the_nodes),
 		cmocka_unit_test(rotation),
 		cmocka_unit_test(fetch_rate),

@@ -70,6 +70,28 @@ static void test_size(void **state)
 	}
 }
 
+static void offsets_are_read(void **state)
+{
+	static const struct {
+		const char *s;
+		int rc;
+		int64_t ns;
+	} cases[] = {
+		{ "+3ms", 0, 3000000 }, { "-250us", 0, -250000 }, { "7ns", 0, 7 },
+		{ "-1s", 0, -1000000000 }, { "2h", 0, 7200000000000 }, { "0s", 0, 0 },
+		{ "", -EINVAL, 0 }, { "+", -EINVAL, 0 }, { "3", -EINVAL, 0 },
+		{ "--3ms", -EINVAL, 0 }, { "+-3ms", -EINVAL, 0 }, { "3 ms", -EINVAL, 0 },
+		{ "9999999999h", -ERANGE, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int64_t ns = 0;
+
+		assert_int_equal(units_parse_offset(cases[i].s, &ns), cases[i].rc);
+		assert_int_equal(ns, cases[i].ns);
+	}
+}
+
 static void times_are_read(void **state)
 {
 	static const struct {
@@ -125,6 +147,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_are_read),
+		cmocka_unit_test(offsets_are_read),
 		cmocka_unit_test(test_u64),
 		cmocka_unit_test(test_duration),
 		cmocka_unit_test(test_size),

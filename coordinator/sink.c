@@ -193,7 +193,7 @@ uint8_t *sink_reserve(struct sink *s, size_t n)
 			flush_other(s);
 		return s->error ? NULL : s->buffer + s->fill;
 	}
-	while (!(p = outfile_reserve(s->file, n))) {
+	while (!(p = outfile_reserve(s->file, n, NULL))) {
 		if (outfile_error(s->file))
 			return NULL;
 		wait_free(s);

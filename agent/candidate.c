@@ -261,6 +261,19 @@ struct candidates *candidates_new(const struct candidate_options *o)
 	return c;
 }
 
+void candidates_halt(struct candidates *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->closed = true;
+	for (size_t i = c->n; i-- > 0;) {
+		if (c->v[i].sniff)
+			sniff_halt(c->v[i].sniff);
+		else
+			drop(c, i);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
 void candidates_close(struct candidates *c)
 {
 	pthread_mutex_lock(&c->lock);

@@ -50,6 +50,8 @@ size_t candidates_count(struct candidates *c);
 bool candidates_take(struct candidates *c, const char *file, struct candidate *out);
 /* It is nobody's. */
 void candidates_drop(struct candidates *c, const char *file);
+/* Nothing that comes later is captured; those that are added from now on are closed. */
+void candidates_halt(struct candidates *c);
 /* All, and those that are added from now on. */
 void candidates_close(struct candidates *c);
 void candidate_release(struct candidate *c);

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define NETNS_CHECK_MS 1000
+#define LINGER_STEP_MS 5
 
 /* ---- making and freeing ---- */
 
@@ -322,6 +323,10 @@ void capture_wait(struct capture *c)
 {
 	bool dirty;
 
+	while (capture_is_lingering(c)) {
+		capture_follow_tick(c);
+		clock_sleep_ms(LINGER_STEP_MS);
+	}
 	pthread_mutex_lock(&c->lock);
 	while (capture_goes_on(c))
 		pthread_cond_wait(&c->changed, &c->lock);
@@ -402,8 +407,10 @@ int64_t capture_stop_largest(struct capture *c, enum wire_end end)
 
 void capture_container_died(struct capture *c, const char *container_id)
 {
-	const size_t n = capture_count_targets(c);
+	size_t n;
 
+	capture_follow_died(c, container_id);
+	n = capture_count_targets(c);
 	for (size_t i = 0; i < n; i++) {
 		const char *id = c->arm.targets[i].container_id;
 
@@ -439,6 +446,8 @@ void capture_tick(struct capture *c)
 	pthread_mutex_unlock(&c->lock);
 	if (end)
 		capture_stop(c, end, NULL);
+	if (capture_is_lingering(c))
+		capture_follow_tick(c);
 	for (size_t i = 0; check && i < n; i++)
 		target_check(c->targets[i]);
 	if (dirty)

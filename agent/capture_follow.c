@@ -8,11 +8,16 @@
  *
  * An entry is written to the state file before its first file is made: what a dead agent's next life
  * finds in the spool belongs to somebody.
+ *
+ * At the stop some namespaces may be open of which nobody knows yet whose they are. Their rings
+ * are halted with the others', and what is in them has LAST_MS to be claimed.
  */
 #include "capture_inside.h"
 #include "log.h"
 
 #include <string.h>
+
+#define LAST_MS 2000	/* after the stop, for tasks that had just begun: the engine answers within that */
 
 /* The lock is held. */
 void capture_follow_begin(struct capture *c)
@@ -26,30 +31,43 @@ void capture_follow_begin(struct capture *c)
 	if (!c->arm.n_follow || !c->program)
 		return;
 	c->candidates = candidates_new(&o);
-	c->following = true;
+	c->following = FOLLOW_ALL;
 }
 
 void capture_follow_end(struct capture *c, enum wire_end end, const char *why)
 {
-	struct candidates *candidates;
+	struct candidates *candidates = NULL;
 
 	pthread_mutex_lock(&c->lock);
-	c->following = false;
-	candidates = c->candidates;
+	if (c->following == FOLLOW_ALL) {
+		candidates = c->candidates;
+		c->following = FOLLOW_LAST;
+		c->last_ns = clock_mono_ns() + LAST_MS * NS_PER_MS;
+	}
 	if (!c->over_by) {
 		c->over_by = end;
 		c->over_why = xstrdup_null(why);
 	}
-	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
 	if (candidates)
-		candidates_close(candidates);
+		candidates_halt(candidates);
+	capture_follow_tick(c);
 }
 
 void capture_follow_release(struct capture *c)
 {
 	candidates_free(c->candidates);
 	free(c->over_why);
+}
+
+bool capture_is_lingering(struct capture *c)
+{
+	bool lingering;
+
+	pthread_mutex_lock(&c->lock);
+	lingering = c->following == FOLLOW_LAST;
+	pthread_mutex_unlock(&c->lock);
+	return lingering;
 }
 
 /* NULL: it does not follow (any more). */
@@ -78,7 +96,7 @@ bool capture_wants_sweep(struct capture *c)
 	bool wants;
 
 	pthread_mutex_lock(&c->lock);
-	wants = c->following && !c->swept;
+	wants = c->following == FOLLOW_ALL && !c->swept;
 	c->swept |= wants;
 	pthread_mutex_unlock(&c->lock);
 	return wants;
@@ -100,14 +118,33 @@ void capture_disown(struct capture *c, const char *netns_file)
 		candidates_drop(candidates, netns_file);
 }
 
+/* The last ones are taken, or it takes too long to learn whose they are. */
+static void end_last(struct capture *c)
+{
+	candidates_close(c->candidates);
+	pthread_mutex_lock(&c->lock);
+	c->following = FOLLOW_NOBODY;
+	capture_settle(c);
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+}
+
 size_t capture_follow_tick(struct capture *c)
 {
 	struct candidates *candidates = candidates_of(c);
+	size_t n;
+	bool late;
 
 	if (!candidates)
 		return 0;
 	candidates_tick(candidates);
-	return candidates_count(candidates);
+	n = candidates_count(candidates);
+	pthread_mutex_lock(&c->lock);
+	late = c->following == FOLLOW_LAST && (!n || clock_mono_ns() > c->last_ns);
+	pthread_mutex_unlock(&c->lock);
+	if (late)
+		end_last(c);
+	return late ? 0 : n;
 }
 
 /* ---- joining ---- */
@@ -171,16 +208,19 @@ static void fill_entry(struct capture *c, const struct local_task *t, int64_t jo
 	};
 	c->targets[number] = target_new(&env, number, &r->targets[number]);
 	c->arm.n_targets = r->n_targets = c->n_targets = number + 1;
-	c->joining++;
 }
 
-/* The new target, or NULL: it is one already, nobody may join any more, or there is no room. */
-static struct target *enter(struct capture *c, const struct local_task *t, int64_t joined_ns)
+/*
+ * The new target, or NULL: it is one already, it may not join any more, or there is no room. early:
+ * its namespace was open before it was known; after the stop only those count.
+ */
+static struct target *enter(struct capture *c, const struct local_task *t, bool early,
+			    int64_t joined_ns)
 {
 	struct target *target = NULL;
 
 	pthread_mutex_lock(&c->lock);
-	if (!c->following || is_target(c, t->container_id)) {
+	if ((!early && c->following != FOLLOW_ALL) || is_target(c, t->container_id)) {
 		/* nothing to be done */
 	} else if (c->report.n_joined == WIRE_JOINED_MAX) {
 		if (!c->report.not_joined++)
@@ -195,24 +235,60 @@ static struct target *enter(struct capture *c, const struct local_task *t, int64
 	return target;
 }
 
-/* The end of all may have been asked for, or the task may have died, while it joined. */
-static void settle(struct capture *c, struct target *target, const struct local_task *t)
+void capture_follow_died(struct capture *c, const char *container_id)
 {
-	enum wire_end end;
-	cleanup_free char *why = NULL;
+	pthread_mutex_lock(&c->lock);
+	if (c->following)
+		snprintf(c->died[c->n_died++ % CAPTURE_DIED_MAX], sizeof(c->died[0]), "%s",
+			 container_id);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* The lock is held. */
+static bool has_died(const struct capture *c, const char *container_id)
+{
+	for (size_t i = 0; i < CAPTURE_DIED_MAX; i++)
+		if (!strcmp(c->died[i], container_id))
+			return true;
+	return false;
+}
+
+/* From here to leave() the capture goes on, since somebody may be on the way into it. */
+static bool approach(struct capture *c)
+{
+	bool may;
 
 	pthread_mutex_lock(&c->lock);
-	end = c->over_by;
-	why = xstrdup_null(c->over_why);
+	may = c->following != FOLLOW_NOBODY;
+	c->joining += may;
 	pthread_mutex_unlock(&c->lock);
-	if (end || !t->running)
-		targets_stop(&target, 1, end ? end : WIRE_END_TASK_ENDED, end ? why : NULL);
+	return may;
+}
+
+static void leave(struct capture *c)
+{
 	pthread_mutex_lock(&c->lock);
 	c->joining--;
 	c->dirty = true;
 	capture_settle(c);
 	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
+}
+
+/* The end of all may have been asked for, or the task may have died, while it joined. */
+static void end_if_over(struct capture *c, struct target *target, const struct local_task *t)
+{
+	cleanup_free char *why = NULL;
+	enum wire_end end;
+	bool died;
+
+	pthread_mutex_lock(&c->lock);
+	end = c->over_by;
+	why = xstrdup_null(c->over_why);
+	died = !t->running || has_died(c, t->container_id);
+	pthread_mutex_unlock(&c->lock);
+	if (end || died)
+		targets_stop(&target, 1, died ? WIRE_END_TASK_ENDED : end, died ? NULL : why);
 }
 
 static void say(struct capture *c, const struct local_task *t, bool early)
@@ -231,18 +307,14 @@ static void say(struct capture *c, const struct local_task *t, bool early)
 /* False: its namespace was not seen when it was new. */
 static bool take_candidate(struct capture *c, const struct local_task *t, struct candidate *out)
 {
-	struct candidates *candidates = t->netns_file ? candidates_of(c) : NULL;
-
-	return candidates && candidates_take(candidates, t->netns_file, out);
+	return t->netns_file && candidates_take(c->candidates, t->netns_file, out);
 }
 
-void capture_join(struct capture *c, const struct local_task *t, struct engine *e,
-		  const struct err *why)
+static void join(struct capture *c, const struct local_task *t, const struct target_means *m)
 {
 	struct candidate found = { 0 };
 	bool has = take_candidate(c, t, &found);
-	const struct target_means m = { .engine = e, .why = why, .program = c->program };
-	struct target *target = enter(c, t, has ? found.opened_ns : clock_wall_ns());
+	struct target *target = enter(c, t, has, has ? found.opened_ns : clock_wall_ns());
 
 	if (!target) {
 		candidate_release(&found);
@@ -254,12 +326,23 @@ void capture_join(struct capture *c, const struct local_task *t, struct engine *
 			.sniff = take_ptr(&found.sniff), .netns_file = found.file,
 			.netns = found.netns, .started_ns = found.opened_ns,
 			.container_id = t->container_id, .image = t->image,
-		}, &m);
+		}, m);
 	else
-		target_open(target, &m);
+		target_open(target, m);
 	target_start(target);
 	target_watch(target);
 	say(c, t, has);
-	settle(c, target, t);
+	end_if_over(c, target, t);
 	candidate_release(&found);
+}
+
+void capture_join(struct capture *c, const struct local_task *t, struct engine *e,
+		  const struct err *why)
+{
+	const struct target_means m = { .engine = e, .why = why, .program = c->program };
+
+	if (!approach(c))
+		return;
+	join(c, t, &m);
+	leave(c);
 }

@@ -8,6 +8,14 @@
 #include "candidate.h"
 #include "capture.h"
 
+#define CAPTURE_DIED_MAX 64
+
+enum capture_following {
+	FOLLOW_NOBODY,
+	FOLLOW_ALL,
+	FOLLOW_LAST,			/* it was stopped: whose namespaces are open still may join */
+};
+
 struct capture {
 	struct capture_env env;
 	struct wire_arm arm;
@@ -36,7 +44,11 @@ struct capture {
 	int64_t removed_told;		/* packets of removed files that it counts */
 	/* capture_follow.c; under lock */
 	struct candidates *candidates;	/* NULL: it follows nobody, or not yet; then for good */
-	bool following, swept;
+	enum capture_following following;
+	int64_t last_ns;		/* monotonic: when FOLLOW_LAST is over */
+	bool swept;
+	char died[CAPTURE_DIED_MAX][65];	/* containers, a ring: who joins may be dead by then */
+	size_t n_died;			/* ever */
 	unsigned joining;		/* targets that are neither armed nor failed yet */
 	enum wire_end over_by;		/* asked of all: who joins too late ends by it at once */
 	char *over_why;
@@ -52,8 +64,12 @@ bool capture_goes_on(const struct capture *c);
 
 /* In capture_arm, when its targets are open. */
 void capture_follow_begin(struct capture *c);
-/* Nobody joins any more. */
+/* The end was asked for: no packet that comes later is captured. */
 void capture_follow_end(struct capture *c, enum wire_end end, const char *why);
+/* FOLLOW_LAST: it is for capture_follow_tick to end. */
+bool capture_is_lingering(struct capture *c);
+/* Remembered for those that are about to join. */
+void capture_follow_died(struct capture *c, const char *container_id);
 void capture_follow_release(struct capture *c);
 
 /* The lock is held. */

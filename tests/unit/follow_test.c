@@ -218,6 +218,74 @@ static struct local_task nobody(int i)
 	};
 }
 
+/* Its death is told while it joins: a target that nobody would end. */
+static void test_dies_while_it_joins(void **state)
+{
+	struct local_task t = nobody(1);
+	struct wire_report r;
+	struct capture *c;
+	int ns;
+
+	WORLD_SKIP(root);
+	c = start();
+	await(c, &r, "web.3.t4", WIRE_FAILED);
+	wire_report_release(&r);
+	netns_make(&w, "bbbb00000001");
+	await_candidates(c, 1);
+	t.netns_file = xstrdup("bbbb00000001");
+	t.running = true;
+	capture_container_died(c, "c1");
+	capture_join(c, &t, NULL, NULL);
+	assert_int_equal(await(c, &r, "web.1.same", WIRE_ENDED)->end, WIRE_END_TASK_ENDED);
+	wire_report_release(&r);
+	/* once more, of another container: alive */
+	assert_int_equal(netns_open(&ns, w.node.netns_dir, "bbbb00000001", NULL), 0);
+	capture_offer(c, "bbbb00000001", ns);
+	close(ns);
+	free(t.container_id);
+	t.container_id = xstrdup("c2");
+	capture_join(c, &t, NULL, NULL);
+	await(c, &r, "web.1.same_2", WIRE_ARMED);
+	wire_report_release(&r);
+	local_task_release(&t);
+	end(c);
+	netns_remove(&w, "bbbb00000001");
+}
+
+/* What came before the stop is claimed after it, and what nobody claims holds it up for a moment only. */
+static void test_stop_while_it_starts(void **state)
+{
+	struct local_task t = nobody(7);
+	struct wire_target *target;
+	struct wire_report r;
+	struct capture *c;
+
+	WORLD_SKIP(root);
+	c = start();
+	await(c, &r, "web.3.t4", WIRE_FAILED);
+	wire_report_release(&r);
+	netns_make(&w, "bbbb00000007");
+	netns_make(&w, "bbbb00000008");
+	await_candidates(c, 2);
+	netns_send(&w, "bbbb00000007", 4);
+	capture_stop(c, WIRE_END_STOPPED, NULL);
+	netns_send(&w, "bbbb00000007", 3);	/* too late */
+	t.netns_file = xstrdup("bbbb00000007");
+	t.running = true;
+	capture_join(c, &t, NULL, NULL);
+	capture_wait(c);
+	target = await(c, &r, "web.1.same", WIRE_ENDED);
+	assert_int_equal(target->end, WIRE_END_STOPPED);
+	assert_int_equal(target->packets, 4);
+	assert_false(r.running);
+	wire_report_release(&r);
+	assert_int_equal(capture_follow_tick(c), 0);
+	local_task_release(&t);
+	end(c);
+	netns_remove(&w, "bbbb00000007");
+	netns_remove(&w, "bbbb00000008");
+}
+
 static void test_bounded(void **state)
 {
 	struct err why = ERR_INIT;
@@ -273,6 +341,8 @@ int main(void)
 		cmocka_unit_test(test_first_packets),
 		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_slow_start),
+		cmocka_unit_test(test_dies_while_it_joins),
+		cmocka_unit_test(test_stop_while_it_starts),
 		cmocka_unit_test(test_bounded),
 	};
 

@@ -98,6 +98,7 @@ int capture_new(struct capture **out, const struct capture_env *env, struct wire
 	c->arming = true;
 	c->deadline_ns = clock_mono_ns() + c->arm.deadline_ms * NS_PER_MS;
 	c->lease_ns = clock_mono_ns() + c->arm.lease_ms * NS_PER_MS;
+	c->safe_ns = clock_wall_ns();
 	fill_report(c);
 	make_targets(c);
 	*out = c;
@@ -246,6 +247,7 @@ static void *write_request(void *arg)
 
 	/* a spool that cannot be written fails the targets' files too, with their own words */
 	spool_write_json(c->dirfd, SPOOL_REQUEST, request, NULL);
+	capture_keep_life(c, true);
 	return NULL;
 }
 
@@ -265,7 +267,8 @@ void capture_arm(struct capture *c)
 	else
 		write_request(c);
 	pthread_mutex_lock(&c->lock);
-	c->report.armed_ns = armed_ns;
+	if (!c->report.armed_ns)	/* else in a former life */
+		c->report.armed_ns = armed_ns;
 	early = c->early_end;
 	if (!early)
 		capture_follow_begin(c);
@@ -307,6 +310,8 @@ void capture_stop(struct capture *c, enum wire_end end, const char *error)
 	arming = c->arming;
 	if (arming && !c->early_end)
 		c->early_end = end;
+	if (end != WIRE_END_AGENT_LOST)
+		c->suspended = false;	/* it is to end, not to go on */
 	pthread_mutex_unlock(&c->lock);
 	if (arming)
 		return;
@@ -447,5 +452,6 @@ void capture_tick(struct capture *c)
 		target_check(c->targets[i]);
 	if (dirty)
 		capture_persist(c);
+	capture_keep_life(c, false);
 }
 

@@ -32,11 +32,16 @@ struct capture {
 	/* under lock */
 	struct wire_report report;	/* its token is kept in it and shown by one view only */
 	bool arming, dirty, forgotten;
+	bool suspended;			/* the agent ends, and the next life goes on (resume.c) */
+	int64_t safe_ns;		/* wall: what came before is in the files */
 	enum wire_end early_end;	/* asked for while it was arming */
 	json_t *served;			/* names of files */
 	int64_t deadline_ns, lease_ns;	/* monotonic */
 	int64_t finished_ns;		/* wall */
 	int64_t checked_ns;
+	/* under persisting */
+	int64_t life_ns;		/* monotonic: when life.json was written last */
+	int64_t removed_told;		/* packets of removed files that it counts */
 	/* capture_follow.c; under lock */
 	struct candidates *candidates;	/* NULL: it follows nobody, or not yet; then for good */
 	enum capture_following following;
@@ -73,5 +78,12 @@ size_t capture_count_armed(const struct capture *c);
 void capture_settle(struct capture *c);
 /* Writes the state file. No lock is held. */
 void capture_persist(struct capture *c);
+
+/* ---- resume.c ---- */
+
+/* Writes life.json when it is time for that, or now. No lock is held. */
+void capture_keep_life(struct capture *c, bool now);
+/* A suspended capture's targets are shown as armed. The lock is held; texts are borrowed. */
+void capture_disguise(const struct capture *c, struct wire_report *shallow);
 
 #endif

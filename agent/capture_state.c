@@ -28,7 +28,7 @@ bool capture_goes_on(const struct capture *c)
 
 void capture_settle(struct capture *c)
 {
-	if (!c->report.running || capture_goes_on(c))
+	if (!c->report.running || c->suspended || capture_goes_on(c))
 		return;
 	c->report.running = false;
 	c->finished_ns = clock_wall_ns();
@@ -61,7 +61,8 @@ static bool all_served(const struct capture *c)
 	return files > 0;
 }
 
-static json_t *encode_without_files(struct wire_report *r)
+/* r's targets are copies. */
+static json_t *encode_report(const struct capture *c, struct wire_report *r, bool files)
 {
 	struct wire_target *all = r->targets;
 	json_t *j;
@@ -69,8 +70,10 @@ static json_t *encode_without_files(struct wire_report *r)
 	r->targets = xcalloc(r->n_targets + 1, sizeof(*all));
 	for (size_t i = 0; i < r->n_targets; i++) {
 		r->targets[i] = all[i];
-		r->targets[i].n_files = 0;
+		if (!files)
+			r->targets[i].n_files = 0;
 	}
+	capture_disguise(c, r);
 	j = wire_report_encode(r);
 	free(r->targets);
 	return j;
@@ -86,9 +89,7 @@ static json_t *encode(struct capture *c, enum capture_view view)
 		r.token[0] = '\0';
 	if (view == CAPTURE_VIEW_BRIEF)
 		r.context = NULL;
-	if (view == CAPTURE_VIEW_COUNTERS && r.running)
-		return encode_without_files(&r);
-	return wire_report_encode(&r);
+	return encode_report(c, &r, view != CAPTURE_VIEW_COUNTERS || !r.running);
 }
 
 json_t *capture_report(struct capture *c, enum capture_view view)
@@ -122,13 +123,14 @@ void capture_persist(struct capture *c)
 {
 	cleanup_json json_t *state = NULL;
 	struct err err = ERR_INIT;
-	bool forgotten;
+	bool forgotten, running;
 
 	pthread_mutex_lock(&c->persisting);
 	pthread_mutex_lock(&c->lock);
 	capture_settle(c);
 	c->dirty = false;
 	forgotten = c->forgotten;
+	running = c->report.running;
 	state = json_pack("{s:o, s:s, s:I, s:o}", "report", encode(c, CAPTURE_VIEW_FULL),
 			  "body_sha256", c->body_digest, "finished_ns", (json_int_t)c->finished_ns,
 			  "served", json_deep_copy(c->served));	/* written without the lock */
@@ -137,33 +139,35 @@ void capture_persist(struct capture *c)
 		pthread_mutex_lock(&c->lock);
 		c->dirty = true;	/* the next tick tries again */
 		pthread_mutex_unlock(&c->lock);
+	} else if (!running) {
+		life_remove(c->dirfd);
 	}
 	pthread_mutex_unlock(&c->persisting);
 }
 
 /* ---- files ---- */
 
-/* The lock is held. */
-static bool has_file(const struct capture *c, const char *name)
+/* The lock is held. Its bytes as they were reported; < 0: there is no such file. */
+static int64_t size_of(const struct capture *c, const char *name)
 {
 	for (size_t i = 0; i < c->report.n_targets; i++)
 		for (size_t k = 0; k < c->report.targets[i].n_files; k++)
 			if (!strcmp(c->report.targets[i].files[k].name, name))
-				return true;
-	return false;
+				return c->report.targets[i].files[k].bytes;
+	return -1;
 }
 
 int capture_open_file(struct capture *c, const char *name, int *fd, int64_t *size, struct err *err)
 {
 	cleanup_free char *dropped = NULL;
 	struct stat st;
-	bool known;
+	int64_t known;
 
 	pthread_mutex_lock(&c->lock);
-	known = has_file(c, name);
+	known = size_of(c, name);
 	dropped = xstrdup_null(c->report.dropped);
 	pthread_mutex_unlock(&c->lock);
-	if (!known)
+	if (known < 0)
 		return err_set(err, -ENOENT, "the capture has no such file");
 	if (dropped)
 		return err_set(err, -ESTALE, "the capture's files were dropped at %s", dropped);
@@ -173,6 +177,11 @@ int capture_open_file(struct capture *c, const char *name, int *fd, int64_t *siz
 	if (fstat(*fd, &st)) {
 		*fd = util_close(*fd);
 		return err_errno(err, "cannot open %s in the spool", name);
+	}
+	if (st.st_size < known) {
+		*fd = util_close(*fd);
+		return err_set(err, -EIO, "%s is damaged: it has %lld of its %lld bytes", name,
+			       (long long)st.st_size, (long long)known);
 	}
 	*size = st.st_size;
 	return 0;

@@ -10,7 +10,7 @@
  *
  * Room in the spool. Writers are refused at the quota and at the floor (spool_take); at the
  * quota finished captures are dropped first, one after another. So that not every writer runs into
- * the wall together, the tick watches a mark a little before it (QUOTA_MARK, FLOOR_MARK): there it
+ * the wall together, the tick watches a mark a little before it (QUOTA_MARK, FLOOR_*): there it
  * drops finished captures ahead of time, and when there are none left it ends the largest
  * target, one per second, while the others go on. At the floor nothing is dropped: others may have
  * filled the disk, and an unfetched capture is not the price for that. Several that come for room
@@ -23,7 +23,8 @@
 #include <string.h>
 
 #define QUOTA_MARK 16			/* the mark lies 1/16 of the quota below it */
-#define FLOOR_MARK (64LL << 20)		/* and so many bytes above the floor */
+#define FLOOR_MARK (64LL << 20)		/* and so many bytes above the floor, */
+#define FLOOR_SHARE 16			/* or 1/16 of a small file system */
 #define STOP_EVERY_MS 1000
 
 struct captures {
@@ -264,10 +265,12 @@ static struct capture *find_largest(struct captures *r)
 static int pressure_at_mark(struct captures *r)
 {
 	struct spool_room room;
+	int64_t mark;
 
 	spool_room(r->env.spool, &room);
-	if (room.free < room.floor + FLOOR_MARK)
-		return spool_pressure(r->env.spool, FLOOR_MARK);
+	mark = room.size / FLOOR_SHARE < FLOOR_MARK ? room.size / FLOOR_SHARE : FLOOR_MARK;
+	if (room.free < room.floor + mark)
+		return spool_pressure(r->env.spool, mark);
 	return room.used > room.quota - room.quota / QUOTA_MARK ? -EDQUOT : 0;
 }
 

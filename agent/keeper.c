@@ -2,6 +2,7 @@
  *
  * keeper.c - the thread that keeps leases, deadlines, the quota and state files
  */
+#include "clock.h"
 #include "keeper.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@ static void *keep(void *arg)
 	struct keeper *k = arg;
 
 	while (!atomic_load(&k->stopping)) {
+		clock_file_tick();
 		captures_tick(k->captures);
 		clock_sleep_ms(KEEPER_TICK_MS);
 	}

@@ -165,15 +165,18 @@ static int flush(struct pour *p, struct err *err)
 	return put(p, p->packets, n, err);
 }
 
-static int take(void *arg, const struct pcapng_packet *packet)
+/* Ends before a packet whose interface must come first: declare. */
+static bool take(void *arg, const struct pcapng_packet *packets, size_t n, size_t *taken)
 {
 	struct pour *p = arg;
+	size_t i = 0;
 
-	if (packet->interface >= p->declared)
-		return -1;		/* its interface comes first: declare */
-	p->fill += pcapng_put_packet(p->packets + p->fill, packet);
-	p->received[packet->interface]++;
-	return p->fill >= FILL_MAX;
+	for (; i < n && p->fill < FILL_MAX && packets[i].interface < p->declared; i++) {
+		p->fill += pcapng_put_packet(p->packets + p->fill, &packets[i]);
+		p->received[packets[i].interface]++;
+	}
+	*taken = i;
+	return i == n && p->fill < FILL_MAX;
 }
 
 static void put_interface(struct buf *b, const struct pour *p, const struct iface *i)

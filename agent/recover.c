@@ -7,10 +7,11 @@
  *  - a whole file that the state does not know was renamed just before the end: it is measured;
  *  - a file that the state knows stands as noted.
  * Without a state file the agent died before the first one was written, and the request tells
- * who the targets were.
+ * who the targets were. A capture that may still run goes on (resume.h), others are finished.
  */
 #include "recover.h"
 #include "log.h"
+#include "resume.h"
 #include "segment.h"
 #include "version.h"
 
@@ -19,17 +20,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AGENT_LOST "the agent was restarted"
-
-/* A former life, as far as it can be read. */
-struct life {
+/* What a former life left, as far as it can be read. */
+struct found {
 	struct wire_report report;
 	char body_digest[DIGEST_HEX];
 	json_t *served;
 	int64_t finished_ns;
+	struct life life;		/* zeros: there is none */
 };
 
-static int read_state(int dirfd, struct life *l, struct err *err)
+static int read_state(int dirfd, struct found *l, struct err *err)
 {
 	cleanup_json json_t *state = NULL;
 	const char *digest;
@@ -62,6 +62,7 @@ static int read_request(int dirfd, const struct node *n, struct wire_report *r, 
 		r->node_name = xstrdup(n->name);
 		r->version = xstrdup(SWARMCAP_VERSION);
 		r->attached = a.attached;
+		r->running = true;
 		r->context = json_incref(a.context);
 		r->targets = xcalloc(a.n_targets, sizeof(*r->targets));
 		r->n_targets = a.n_targets;
@@ -115,7 +116,7 @@ static char *shown_name(const char *hidden)
 	return xasprintf("%.*s", (int)(n - 6), hidden + 1);
 }
 
-static void take_file(struct life *l, int dirfd, const char *entry)
+static void take_file(struct found *l, int dirfd, const char *entry)
 {
 	cleanup_free char *shown = shown_name(entry);
 	cleanup_free char *suffix = NULL;
@@ -144,7 +145,7 @@ static void take_file(struct life *l, int dirfd, const char *entry)
 			 (long long)f.packets);
 }
 
-static void take_files(struct life *l, int dirfd)
+static void take_files(struct found *l, int dirfd)
 {
 	int fd = dup(dirfd);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -169,41 +170,65 @@ static void take_files(struct life *l, int dirfd)
 }
 
 /* The counters of a target that was being captured: what its files hold. */
-static void end_target(struct wire_target *t)
+static void end_target(struct wire_target *t, const struct life *l)
 {
+	int64_t from = resume_gap_begin(t, l);
+
 	t->packets = t->bytes = 0;
 	for (size_t i = 0; i < t->n_files; i++) {
 		t->packets += t->files[i].packets;
 		t->bytes += t->files[i].bytes;
-		if (t->files[i].last_ns > t->stopped_ns)
-			t->stopped_ns = t->files[i].last_ns;
 	}
+	t->stopped_ns = from;
 	if (t->received < t->packets)
 		t->received = t->packets;
 	t->state = WIRE_ENDED;
 	t->end = WIRE_END_AGENT_LOST;
-	t->error = xstrdup(AGENT_LOST);
+	t->error = xstrdup(LIFE_RESTARTED);
+	if (t->n_gaps == WIRE_GAPS_MAX)
+		return;
+	t->gaps = xrealloc(t->gaps, t->n_gaps + 1, sizeof(*t->gaps));
+	t->gaps[t->n_gaps++] = (struct wire_gap){ .from_ns = from, .why = xstrdup(LIFE_RESTARTED) };
 }
 
-static void end_all(struct life *l)
+/* From this number on. */
+static void end_from(struct found *l, size_t first)
 {
-	for (size_t i = 0; i < l->report.n_targets; i++) {
+	for (size_t i = first; i < l->report.n_targets; i++) {
 		struct wire_target *t = &l->report.targets[i];
 
 		if (t->state == WIRE_ARMED || (t->state == WIRE_FAILED && t->n_files)) {
 			free(t->error);
-			end_target(t);
+			end_target(t, &l->life);
 		}
 	}
+}
+
+/* Once its files are whole: it goes on, or it is finished. */
+static struct capture *revive(const struct capture_env *env, int dirfd, struct found *l)
+{
+	struct resume_plan p = { .served = l->served };
+
+	if (!life_read(dirfd, &l->life, NULL) &&
+	    resume_may(dirfd, &l->report, &l->life, &p.arm)) {
+		if (!*l->life.body_digest)
+			memcpy(l->life.body_digest, l->body_digest, sizeof(l->body_digest));
+		end_from(l, p.arm.n_targets);
+		p.report = l->report;
+		p.life = l->life;
+		return resume(env, dirfd, &p);
+	}
+	end_from(l, 0);
 	l->report.running = false;
 	l->report.token[0] = '\0';
 	if (!l->finished_ns)
 		l->finished_ns = clock_wall_ns();
+	return capture_restore(env, dirfd, &l->report, l->body_digest, l->served, l->finished_ns);
 }
 
 static void recover_one(struct captures *r, const struct capture_env *env, const char *id)
 {
-	struct life l = { 0 };
+	struct found l = { 0 };
 	struct err err = ERR_INIT;
 	int dirfd;
 
@@ -224,10 +249,9 @@ static void recover_one(struct captures *r, const struct capture_env *env, const
 	}
 	if (!l.report.dropped)
 		take_files(&l, dirfd);
-	end_all(&l);
-	captures_adopt(r, capture_restore(env, dirfd, &l.report, l.body_digest, l.served,
-					  l.finished_ns));
+	captures_adopt(r, revive(env, dirfd, &l));
 	json_decref(l.served);
+	life_release(&l.life);
 }
 
 void recover_all(struct captures *r, const struct capture_env *env)

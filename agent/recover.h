@@ -8,9 +8,10 @@
 #include "captures.h"
 
 /*
- * Before anything is served: every directory of the spool becomes a finished capture of the
- * registry. Hidden files are cut after their last whole block and become segments; targets
- * that were being captured end as agent-lost. What cannot be read is logged and left alone.
+ * Before anything is served: every directory of the spool becomes a capture of the registry.
+ * Hidden files are cut after their last whole block and become segments. A capture that may still run
+ * goes on (resume.h); else it is finished, and targets that were being captured end as
+ * agent-lost. What cannot be read is logged and left alone.
  */
 void recover_all(struct captures *r, const struct capture_env *env);
 

@@ -17,7 +17,7 @@ struct ring_frame {
 	const struct sockaddr_ll *from;	/* interface, hardware type, direction */
 };
 
-/* A place in a block; lies still while nobody takes the frame. */
+/* A place in a block. */
 struct ring_cursor {
 	uint8_t *block;
 	uint32_t size;			/* bytes of the block */
@@ -29,9 +29,8 @@ struct ring_cursor {
 #define RING_CURSOR_NONE { NULL, 0, 0, 0, 0 }
 
 void ring_cursor_init(struct ring_cursor *c, void *block, uint32_t size);
-/* False: none is left. */
-bool ring_cursor_get(struct ring_cursor *c, struct ring_frame *out);
-void ring_cursor_skip(struct ring_cursor *c);
+/* The next frames, up to max of them; 0: none is left. */
+size_t ring_cursor_take(struct ring_cursor *c, struct ring_frame *out, size_t max);
 
 /*
  * The frame as a packet of a file: with the VLAN tag that the kernel took off, with a header of

@@ -8,10 +8,12 @@
  * the next life, then the threads go.
  */
 #include "serve.h"
+#include "clock.h"
 #include "keeper.h"
 #include "listen.h"
 #include "log.h"
 #include "recover.h"
+#include "resume.h"
 #include "server.h"
 #include "version.h"
 #include "watch.h"
@@ -242,18 +244,27 @@ static int wait_for_end(struct err *err)
 	return 0;
 }
 
+/* A temporary agent has no next life that could go on. */
+static void leave_captures(struct agent *a, const struct options *o)
+{
+	if (o->temporary)
+		captures_stop_all(a->captures, WIRE_END_AGENT_LOST, "the agent was stopped");
+	else
+		resume_suspend_all(a->captures);
+}
+
 static void end(struct agent *a, const struct options *o)
 {
 	struct captures_counts left = { 0 };
 
 	if (a->captures)
-		captures_stop_all(a->captures, WIRE_END_AGENT_LOST, "the agent was stopped");
+		leave_captures(a, o);
 	if (a->local)
 		unlink(o->socket);
 	server_stop(a->local);
 	server_stop(a->remote);
 	if (a->captures)	/* what was armed in between */
-		captures_stop_all(a->captures, WIRE_END_AGENT_LOST, "the agent was stopped");
+		leave_captures(a, o);
 	watch_stop(a->watch);
 	follow_stop(a->follow);
 	keeper_stop(a->keeper);
@@ -273,6 +284,7 @@ int serve(const struct options *o, struct err *err)
 	struct agent *a = xcalloc(1, sizeof(*a));
 	int r = o->temporary ? check_temporary(o, err) : 0;
 
+	clock_file_tick();
 	if (!r)
 		r = load_node(a, o, err);
 	if (!r)

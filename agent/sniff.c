@@ -2,9 +2,10 @@
  *
  * sniff.c - the capture engine: from a ring's blocks to packets for a sink
  *
- * One thread reads: block after block, frame after frame, in the ring's order. A sink may refuse a
- * packet (its disk is behind): the place is kept, and the same packet comes first the next time.
- * A frame is turned into a packet once only, because that moves bytes (ring_block.h).
+ * One thread reads: block after block, frame after frame, in the ring's order. A sink gets many packets
+ * at once, since a call for each costs as much as the packet. It may refuse some (its
+ * disk is behind): they are kept, and come first the next time. A frame is turned into a packet
+ * once only, because that moves bytes (ring_block.h).
  *
  * The end, and the hand-over to a larger ring (sniff_grow.c), are the same: a ring that receives
  * no more is read until it has nothing, the block that was still open included.
@@ -115,58 +116,47 @@ int sniff_check(struct sniff *s)
 
 /* ---- reading ---- */
 
-static int hand_over(struct sniff *s, const struct pcapng_packet *p, sniff_sink *sink, void *arg)
+/* The next frames as packets. False: the block has no more. */
+static bool fill_batch(struct sniff *s)
 {
-	int r = sink(arg, p);
+	const bool careful = s->noting || s->matching;
+	struct ring_frame f[SNIFF_BATCH];
+	size_t n = ring_cursor_take(&s->at, f, SNIFF_BATCH);
 
-	if (r < 0) {
-		s->refused = *p;
-		s->has_refused = true;
+	s->batch_n = s->batch_at = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct pcapng_packet *p = &s->batch[s->batch_n];
+
+		if (careful && !sniff_is_news(s, &f[i]))
+			continue;
+		p->interface = sniff_number(s, f[i].from);
+		ring_frame_to_packet(&f[i], s->ifaces.v[p->interface].link_type, s->o.snaplen, p);
+		s->batch_n++;
 	}
-	return r;
-}
-
-static int retry_refused(struct sniff *s, sniff_sink *sink, void *arg)
-{
-	struct pcapng_packet p = s->refused;
-	int r;
-
-	s->has_refused = false;
-	r = hand_over(s, &p, sink, arg);
-	if (r >= 0)
-		ring_cursor_skip(&s->at);
-	return r;
+	return n;
 }
 
 /* The frames of the block from where it was left. 0, or SNIFF_E_SINK. */
 static int take_frames(struct sniff *s, sniff_sink *sink, void *arg)
 {
-	const bool careful = s->noting || s->matching;
-	struct pcapng_packet p;
-	struct ring_frame f;
-	int r = s->has_refused ? retry_refused(s, sink, arg) : 0;
+	do {
+		size_t taken = 0;
+		bool goes_on;
 
-	if (r)
-		return SNIFF_E_SINK;
-	while (ring_cursor_get(&s->at, &f)) {
-		if (careful && !sniff_is_news(s, &f)) {
-			ring_cursor_skip(&s->at);
+		if (s->batch_at == s->batch_n)
 			continue;
-		}
-		p.interface = sniff_number(s, f.from);
-		ring_frame_to_packet(&f, s->ifaces.v[p.interface].link_type, s->o.snaplen, &p);
-		r = hand_over(s, &p, sink, arg);
-		if (r >= 0)
-			ring_cursor_skip(&s->at);
-		if (r)
+		goes_on = sink(arg, s->batch + s->batch_at, s->batch_n - s->batch_at, &taken);
+		s->batch_at += taken;
+		if (!goes_on)
 			return SNIFF_E_SINK;
-	}
+	} while (fill_batch(s));
 	return 0;
 }
 
 static void begin(struct sniff *s, void *block)
 {
 	ring_cursor_init(&s->at, block, ring_block_size(s->ring));
+	s->batch_n = s->batch_at = 0;
 	s->in_block = true;
 	sniff_begin_block(s);
 }
@@ -258,19 +248,15 @@ bool sniff_is_filled(const struct sniff *s, unsigned quarters)
 uint64_t sniff_drop_block(struct sniff *s)
 {
 	void *block = s->pcap || s->in_block ? NULL : ring_block(s->ring, NULL);
-	struct ring_frame f;
 	uint64_t n = 0;
 
 	if (block)
 		begin(s, block);
 	if (!s->in_block)
 		return 0;
-	n += s->has_refused;
-	if (s->has_refused)
-		ring_cursor_skip(&s->at);
-	s->has_refused = false;
-	for (; ring_cursor_get(&s->at, &f); ring_cursor_skip(&s->at))
-		n += !(s->noting || s->matching) || sniff_is_news(s, &f);
+	do {
+		n += s->batch_n - s->batch_at;
+	} while (fill_batch(s));
 	end(s);
 	return n;
 }

@@ -43,10 +43,11 @@ struct sniff_options {
 };
 
 /*
- * 0 goes on, else the call ends: > 0 the packet was taken, < 0 it was not, and it is the next
- * one again. p->interface counts as sniff_interfaces does; it may be one that was not there before.
+ * n packets, in order; *taken becomes how many of them were taken. True (all were): goes on. False:
+ * the call ends, and what was not taken comes first the next time. interface counts as
+ * sniff_interfaces does; it may be one that was not there before.
  */
-typedef int sniff_sink(void *arg, const struct pcapng_packet *p);
+typedef bool sniff_sink(void *arg, const struct pcapng_packet *p, size_t n, size_t *taken);
 
 struct sniff;
 

@@ -70,7 +70,7 @@ static void take_over(struct sniff *s)
 	ring_settle();
 	ring_counts(s->next, &c);	/* so far the first ring was there */
 	s->not_lost = c.dropped;
-	s->halted_ns = clock_wall_ns();
+	s->halted_ns = clock_kernel_ns();
 	ring_halt(s->ring);
 	ring_settle();
 	atomic_store(&s->handover, HANDOVER_READY);

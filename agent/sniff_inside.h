@@ -11,6 +11,8 @@
 #include "sniff.h"
 #include "sniff_pcap.h"
 
+#define SNIFF_BATCH 64		/* packets for one call of a sink */
+
 /* Of one ring to the next. */
 enum handover {
 	HANDOVER_NONE,
@@ -30,8 +32,8 @@ struct sniff {
 	struct ring *ring;		/* the one that is read */
 	struct ring_cursor at;		/* in its block */
 	bool in_block, in_last, over;	/* in_last: the block that was still open at the end */
-	struct pcapng_packet refused;	/* by the sink: it is next */
-	bool has_refused;
+	struct pcapng_packet batch[SNIFF_BATCH];	/* of that block, as packets; */
+	size_t batch_n, batch_at;	/* from batch_at on the sink has not taken them yet */
 	uint64_t dropped;		/* by rings that are closed */
 	atomic_bool asked_to_grow;
 

@@ -205,10 +205,11 @@ int sniff_pcap_take(struct sniff_pcap *s, sniff_sink *sink, void *arg, struct er
 			.interface = (uint32_t)(h - s->handles), .ts_ns = stamp(&h->head),
 			.caplen = h->head.caplen, .len = h->head.len, .data = h->data,
 		};
-		int r = p.ts_ns > atomic_load(&s->stop_ns) ? 0 : sink(arg, &p);
+		size_t taken = 1;
+		bool goes_on = p.ts_ns > atomic_load(&s->stop_ns) || sink(arg, &p, 1, &taken);
 
-		h->shown = r < 0;
-		if (r)
+		h->shown = !taken;
+		if (!goes_on)
 			return SNIFF_E_SINK;
 	}
 	return 0;
@@ -218,7 +219,7 @@ void sniff_pcap_halt(struct sniff_pcap *s)
 {
 	int64_t never = INT64_MAX;
 
-	atomic_compare_exchange_strong(&s->stop_ns, &never, clock_wall_ns());
+	atomic_compare_exchange_strong(&s->stop_ns, &never, clock_kernel_ns());
 }
 
 int sniff_pcap_drain(struct sniff_pcap *s, sniff_sink *sink, void *arg, struct err *err)

@@ -29,10 +29,11 @@ struct spool {
 	int64_t used;
 };
 
-/* The two small files that tell of a capture: not charged, and kept when its files are dropped. */
+/* The small files that tell of a capture: not charged, and kept when its files are dropped. */
 static bool is_record(const char *name)
 {
-	return !strcmp(name, SPOOL_REQUEST) || !strcmp(name, SPOOL_STATE);
+	return !strcmp(name, SPOOL_REQUEST) || !strcmp(name, SPOOL_STATE) ||
+	       !strcmp(name, SPOOL_LIFE);
 }
 
 static int64_t files_size(int dirfd)

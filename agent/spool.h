@@ -4,6 +4,7 @@
  *
  *	SPOOL/<capture id>/request.json		what was asked for
  *	SPOOL/<capture id>/state.json		what is known of it (capture.c)
+ *	SPOOL/<capture id>/life.json		while it runs: what a later life needs (life.h)
  *	SPOOL/<capture id>/0-000.pcapng		whole files; .0-000.pcapng.part while it is written
  *						(or .pcap: see segment.h)
  *
@@ -25,6 +26,7 @@
 
 #define SPOOL_REQUEST "request.json"
 #define SPOOL_STATE "state.json"
+#define SPOOL_LIFE "life.json"
 
 struct spool_limits {
 	int64_t quota, floor;			/* bytes; < 0: from the file system, as above */
@@ -61,7 +63,7 @@ int spool_create_dir(struct spool *s, const char *id, int *dirfd, struct err *er
 int spool_open_dir(struct spool *s, const char *id, int *dirfd, struct err *err);
 /* Removes the directory; its bytes are given back. */
 int spool_remove_dir(struct spool *s, const char *id, struct err *err);
-/* Removes the capture files, finished or hidden, and keeps request.json and state.json. */
+/* Removes the capture files, finished or hidden, and keeps the JSON beside them. */
 int spool_remove_files(struct spool *s, const char *id, struct err *err);
 /* A stream over the spool's directory; the caller closes it. NULL with errno. */
 DIR *spool_list(struct spool *s);

@@ -92,14 +92,23 @@ static int enter(struct target *t, struct err *err)
 	return r ? r : netns_run(ns, open_sniff, t, err);
 }
 
+/* A former life's text stays where there is no new one. */
+static void replace(char **text, char *with)
+{
+	if (!with)
+		return;
+	free(*text);
+	*text = with;
+}
+
 static int find(struct target *t, struct engine *e, struct err *err)
 {
 	struct local_place place;
 	int r = local_find(e, t->env.node, t->wanted, &place, err);
 
 	pthread_mutex_lock(t->env.lock);
-	t->seen->container_id = take_ptr(&place.container_id);
-	t->seen->image = take_ptr(&place.image);
+	replace(&t->seen->container_id, take_ptr(&place.container_id));
+	replace(&t->seen->image, take_ptr(&place.image));
 	pthread_mutex_unlock(t->env.lock);
 	t->netns_file = take_ptr(&place.netns_file);
 	if (!r && place.paused)
@@ -166,6 +175,8 @@ static int open_files(struct target *t, struct err *err)
 
 	t->files = fileset_new(&p);
 	fileset_set_dropped(t->files, 0);
+	if (t->former)
+		target_go_on(t);
 	r = target_declare(t, err);
 	if (!r)
 		r = fileset_begin(t->files, err);
@@ -180,6 +191,10 @@ static void fail(struct target *t, const struct err *err)
 	t->sniff = NULL;
 	fileset_free(t->files);
 	t->files = NULL;
+	if (t->former) {
+		target_give_up(t, err);
+		return;
+	}
 	pthread_mutex_lock(t->env.lock);
 	t->seen->error = xstrdup(err->text);
 	pthread_mutex_unlock(t->env.lock);
@@ -190,6 +205,8 @@ void target_open(struct target *t, const struct target_means *m)
 	struct err err = ERR_INIT;
 	int r = 0;
 
+	if (t->former && !target_may_go_on(t))
+		return;
 	t->ring_bytes = m->ring_bytes;
 	if (!m->engine && local_needs_engine(t->wanted->kind))
 		r = err_set(&err, -ENOTCONN, "%s", m->why->text);
@@ -237,7 +254,10 @@ void target_start(struct target *t)
 		return;
 	}
 	pthread_mutex_lock(t->env.lock);
-	t->seen->started_ns = t->bound_ns ? t->bound_ns : clock_wall_ns();
+	if (t->former)
+		target_close_gap(t);
+	else
+		t->seen->started_ns = t->bound_ns ? t->bound_ns : clock_wall_ns();
 	t->seen->bytes = fileset_bytes(t->files);
 	t->seen->state = WIRE_ARMED;
 	t->live = true;
@@ -329,5 +349,6 @@ void target_free(struct target *t)
 	free(t->netns_file);
 	free(t->filter);
 	free(t->wanted_error);
+	free(t->former);
 	free(t);
 }

@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 
+#include "life.h"
 #include "local.h"
 #include "metrics.h"
 #include "netns.h"
@@ -58,6 +59,14 @@ struct target;
 
 /* number: of arm->targets. seen is zeroed but for its key; it becomes FAILED until it is armed. */
 struct target *target_new(const struct target_env *env, size_t number, struct wire_target *seen);
+/*
+ * One that a former life of the agent left; seen is as recovery found it. When it was being captured
+ * (ARMED) target_open goes on with it, behind the files it has: then it stays ARMED, and what was
+ * not captured since from_ns becomes a gap. Where that cannot be it ends: agent-lost, or the limit
+ * that is reached.
+ */
+struct target *target_resume(const struct target_env *env, size_t number, struct wire_target *seen,
+			     const struct life_target *life, int64_t from_ns);
 /* These three in order; the result stands in seen. Nothing happens to one that has failed. */
 void target_open(struct target *t, const struct target_means *m);
 /* Instead of target_open. */
@@ -71,6 +80,11 @@ void target_watch(struct target *t);
 void targets_stop(struct target *const *v, size_t n, enum wire_end end, const char *error);
 /* Ends it (task-ended) when its namespace is no longer shown in the netns directory. */
 void target_check(struct target *t);
+/*
+ * The lock is held. Counters of the report and of removed files; the wall clock up to when all its
+ * packets are in files for sure, INT64_MAX when it is not being captured.
+ */
+int64_t target_life(const struct target *t, struct life_target *out);
 void target_free(struct target *t);
 
 #endif

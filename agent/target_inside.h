@@ -8,6 +8,13 @@
 #include "fileset.h"
 #include "target.h"
 
+/* What a former life of the agent left (target_resume.c). */
+struct target_former {
+	bool goes_on;			/* it was being captured */
+	int64_t from_ns;		/* and is not since then */
+	int64_t packets, bytes, truncated, dropped_kernel, dropped_agent;
+};
+
 struct target {
 	struct target_env env;
 	size_t number;
@@ -19,6 +26,7 @@ struct target {
 	char *filter;			/* the program's text; NULL: everything */
 	const struct program *program;
 	size_t ring_bytes;
+	struct target_former *former;	/* NULL: it began in this life */
 	struct sniff *sniff;
 	int64_t bound_ns;		/* wall clock: it was bound before it became ours; 0: it was not */
 	struct fileset *files;
@@ -28,11 +36,18 @@ struct target {
 	bool ending;			/* its end is under way: who asks for one comes too late */
 	bool settled;			/* no packet is under way to the halted ring */
 	unsigned jobs;			/* of the crew, on its behalf */
-	size_t removed;			/* files that a ring of files let go */
+	/* what a ring of files let go; packets and bytes: as long as it is not live */
+	int64_t removed, removed_packets, removed_bytes;
 	enum wire_end wanted_end;	/* asked for by others */
 	int64_t wanted_stop_ns;
 	char *wanted_error;
+	bool syncing;			/* the crew is at it */
+	int64_t safe_ns;		/* wall clock: what came before is on the disk; 0: nothing */
+	int *sync_fds;			/* the crew's, while syncing; else the pump's */
+	size_t n_sync_fds;
+	int64_t syncing_from_ns;	/* what safe_ns will be */
 	/* the pump's; then the one's who finishes */
+	int64_t synced_ns;		/* monotonic: when syncing began last */
 	size_t declared;		/* interfaces that the files know */
 	bool draining;
 	int64_t drain_ns;		/* monotonic: when draining is given up */
@@ -50,7 +65,26 @@ void target_note(struct target *t, const char *text);
 /* The interfaces of the sniff that the files do not know yet. As fileset_declare. */
 int target_declare(struct target *t, struct err *err);
 void target_on_event(void *arg, enum pump_event event, int64_t now_ns);
+/* Runs fn(t) in the crew, which calls target_end_job; nothing of t goes away before that. */
+void target_hand_to_crew(struct target *t, void (*fn)(void *job));
+void target_end_job(struct target *t);
 /* It ends; by the pump, or by whoever could not give it to the pump. */
 void target_end(struct target *t, enum wire_end end);
+
+/* ---- target_resume.c ---- */
+
+/* Its files count what the former life left. Before target_declare. */
+void target_go_on(struct target *t);
+/* The ring is bound again: the gap is over. The lock is held. */
+void target_close_gap(struct target *t);
+/* It does not go on; no lock is held. */
+void target_give_up(struct target *t, const struct err *why);
+/* False: it has ended in a former life, or a limit is reached. */
+bool target_may_go_on(struct target *t);
+
+/* ---- target_sync.c ---- */
+
+/* With each tick of the pump: what was written is on the disk within some seconds. */
+void target_sync(struct target *t, int64_t now_ns);
 
 #endif

@@ -23,6 +23,15 @@
 
 /* ---- interfaces ---- */
 
+/* The lock is held. A former life may have shown it. */
+static bool is_shown(const struct wire_target *s, const struct iface *i)
+{
+	for (size_t k = 0; k < s->n_interfaces; k++)
+		if (s->interfaces[k].index == i->index && !strcmp(s->interfaces[k].name, i->name))
+			return true;
+	return false;
+}
+
 static void show_interfaces(struct target *t)
 {
 	size_t n;
@@ -31,14 +40,16 @@ static void show_interfaces(struct target *t)
 	char mac[18];
 
 	pthread_mutex_lock(t->env.lock);
-	s->interfaces = xrealloc(s->interfaces, n, sizeof(*s->interfaces));
-	for (size_t i = s->n_interfaces; i < n; i++)
-		s->interfaces[i] = (struct wire_interface){
+	s->interfaces = xrealloc(s->interfaces, s->n_interfaces + n, sizeof(*s->interfaces));
+	for (size_t i = 0; i < n && s->n_interfaces < WIRE_INTERFACES_MAX; i++) {
+		if (is_shown(s, &v[i]))
+			continue;
+		s->interfaces[s->n_interfaces++] = (struct wire_interface){
 			.name = xstrdup(v[i].name), .index = v[i].index, .mtu = v[i].mtu,
 			.mac = v[i].has_mac ? xstrdup(iface_mac_text(&v[i], mac)) : NULL,
 			.link_type = xstrdup(v[i].link_text),
 		};
-	s->n_interfaces = n;
+	}
 	pthread_mutex_unlock(t->env.lock);
 }
 
@@ -65,8 +76,7 @@ int target_declare(struct target *t, struct err *err)
 
 /* ---- the crew's work ---- */
 
-/* Runs fn(t) in the crew; nothing of the target goes away before it is done. */
-static void hand_to_crew(struct target *t, void (*fn)(void *job))
+void target_hand_to_crew(struct target *t, void (*fn)(void *job))
 {
 	pthread_mutex_lock(t->env.lock);
 	t->jobs++;
@@ -74,7 +84,7 @@ static void hand_to_crew(struct target *t, void (*fn)(void *job))
 	crew_run(t->env.works->crew, fn, t);
 }
 
-static void end_job(struct target *t)
+void target_end_job(struct target *t)
 {
 	pthread_mutex_lock(t->env.lock);
 	t->jobs--;
@@ -91,7 +101,7 @@ static void grow(void *job)
 
 	if (sniff_grow(t->sniff, &err))
 		target_note(t, err.text);
-	end_job(t);
+	target_end_job(t);
 }
 
 static void retire(void *job)
@@ -99,7 +109,7 @@ static void retire(void *job)
 	struct target *t = job;
 
 	sniff_retire(t->sniff);
-	end_job(t);
+	target_end_job(t);
 }
 
 /* What the report shows while the target is captured. The lock is held. */
@@ -111,8 +121,8 @@ static void publish(struct target *t, int64_t dropped_kernel)
 	s->packets = fileset_packets(t->files);
 	s->bytes = fileset_bytes(t->files);
 	s->truncated = fileset_truncated(t->files);
-	s->dropped_kernel = dropped_kernel;
-	s->dropped_agent = t->dropped_agent;
+	s->dropped_kernel = dropped_kernel + (t->former ? t->former->dropped_kernel : 0);
+	s->dropped_agent = t->dropped_agent + (t->former ? t->former->dropped_agent : 0);
 	s->received = s->packets + s->dropped_kernel + s->dropped_agent;
 	atomic_fetch_add(&m->packets, (unsigned long long)(s->packets - t->told_packets));
 	atomic_fetch_add(&m->bytes, (unsigned long long)(s->bytes - t->told_bytes));
@@ -134,6 +144,22 @@ static int64_t count_drops(struct target *t)
 	return (int64_t)c.dropped;
 }
 
+/* What no file holds is not captured, whoever took it: a disk that is full may refuse it late. */
+static void take_losses(struct target *t, int64_t lost)
+{
+	struct wire_target *s = t->seen;
+	int64_t removed;
+
+	if (lost <= 0)
+		return;
+	s->packets -= lost < s->packets ? lost : s->packets;
+	s->dropped_agent = s->received - s->dropped_kernel - s->packets;
+	fileset_removed(t->files, &removed, &s->bytes);
+	for (size_t i = 0; i < s->n_files; i++)
+		s->bytes += s->files[i].bytes;
+	atomic_fetch_add(&t->env.metrics->dropped_agent, (unsigned long long)lost);
+}
+
 static void show_end(struct target *t, const struct fileset_end *w, int64_t dropped, int result)
 {
 	struct wire_target *s = t->seen;
@@ -142,6 +168,7 @@ static void show_end(struct target *t, const struct fileset_end *w, int64_t drop
 	s->files = xrealloc(s->files, s->n_files + w->n_files + 1, sizeof(*s->files));
 	for (size_t i = 0; i < w->n_files; i++)
 		s->files[s->n_files++] = w->files[i];
+	take_losses(t, w->packets_lost);
 	s->end = result ? WIRE_END_ERROR : t->end;
 	if (t->wanted_error || t->err.code)
 		s->error = t->wanted_error ? take_ptr(&t->wanted_error) : xstrdup(t->err.text);
@@ -163,8 +190,9 @@ static void note_losses(struct target *t, int64_t packets_lost)
 {
 	cleanup_free char *lost = xasprintf("%lld packets could not be written",
 					    (long long)packets_lost);
-	cleanup_free char *removed = xasprintf("%zu older files were removed: %lld are kept",
-					       t->removed, (long long)t->env.arm->keep_files);
+	cleanup_free char *removed = xasprintf("%lld older files were removed: %lld are kept",
+					       (long long)t->removed,
+					       (long long)t->env.arm->keep_files);
 
 	if (packets_lost)
 		target_note(t, lost);
@@ -188,6 +216,7 @@ static void finish(void *job)
 	note_losses(t, w.packets_lost);
 	pthread_mutex_lock(t->env.lock);
 	show_end(t, &w, dropped, r);
+	fileset_removed(t->files, &t->removed_packets, &t->removed_bytes);
 	files = take_ptr(&t->files);
 	pthread_mutex_unlock(t->env.lock);
 	/* where tasks come and go for hours an ended target keeps little */
@@ -212,7 +241,7 @@ void target_end(struct target *t, enum wire_end end)
 	t->end = end;
 	if (!t->stop_ns)
 		t->stop_ns = clock_wall_ns();
-	hand_to_crew(t, finish);
+	target_hand_to_crew(t, finish);
 }
 
 static enum wire_end end_of_sink(int result)
@@ -231,17 +260,39 @@ static enum wire_end end_of_sink(int result)
 	}
 }
 
-static int sink(void *arg, const struct pcapng_packet *p)
+/* A clock that a test shifts (clock.h) is shifted for packets, too. */
+static int add(struct target *t, const struct pcapng_packet *p, size_t n, size_t *taken)
+{
+	int64_t shift = clock_shift_ns();
+	int r = 0;
+
+	if (!shift)
+		return fileset_add(t->files, p, n, taken, &t->err);
+	*taken = 0;
+	for (size_t i = 0; !r && i < n; i++) {
+		struct pcapng_packet shifted = p[i];
+		size_t one;
+
+		shifted.ts_ns += shift;
+		r = fileset_add(t->files, &shifted, 1, &one, &t->err);
+		*taken += one;
+	}
+	return r;
+}
+
+static bool sink(void *arg, const struct pcapng_packet *p, size_t n, size_t *taken)
 {
 	struct target *t = arg;
-	int r = p->interface < t->declared ? 0 : target_declare(t, &t->err);
+	size_t known;
+	int r = 0;
 
+	sniff_interfaces(t->sniff, &known);
+	if (known > t->declared)
+		r = target_declare(t, &t->err);
 	if (!r)
-		r = fileset_add(t->files, p, &t->err);
-	if (!r)
-		return 0;
+		r = add(t, p, n, taken);
 	t->sink_result = r;
-	return r == FILESET_E_PACKETS ? 1 : -1;
+	return !r;
 }
 
 /* Others asked for the end: true once, when the ring has settled. */
@@ -292,7 +343,7 @@ static bool take(struct target *t, int64_t now)
 	int r;
 
 	if (sniff_must_grow(t->sniff))
-		hand_to_crew(t, grow);
+		target_hand_to_crew(t, grow);
 	r = sniff_take(t->sniff, sink, t, &taken, &t->err);
 	while (r == SNIFF_E_SINK && t->sink_result == FILESET_E_BUSY) {
 		/* what we hold ourselves may be what is missing */
@@ -310,7 +361,7 @@ static bool take(struct target *t, int64_t now)
 	}
 	if (taken.fd_changed) {
 		pump_set_fd(t->item, sniff_fd(t->sniff));
-		hand_to_crew(t, retire);
+		target_hand_to_crew(t, retire);
 	}
 	pump_pause(t->item, false);
 	/* little traffic: what there is goes to the disk, and the buffer to those who need it */
@@ -331,6 +382,7 @@ static bool tick(struct target *t, int64_t now)
 	pthread_mutex_lock(t->env.lock);
 	publish(t, dropped);
 	pthread_mutex_unlock(t->env.lock);
+	target_sync(t, now);
 	return true;
 }
 

@@ -133,8 +133,8 @@ int watch_start(struct watch **out, const char *engine, struct captures *r, stru
 	w = xcalloc(1, sizeof(*w));
 	w->path = xstrdup(engine + strlen(UNIX_SCHEME));
 	w->captures = r;
+	w->since_ns = clock_kernel_ns();
 	w->follow = f;
-	w->since_ns = clock_wall_ns();
 	w->pending = (struct buf)BUF_INIT(EVENT_MAX);
 	errno = pthread_create(&w->thread, NULL, watch, w);
 	if (errno) {

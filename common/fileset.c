@@ -45,6 +45,7 @@ static void group_release(struct fileset_group *g)
 		free((char *)g->interfaces[i].filter);
 	}
 	free(g->interfaces);
+	free(g->numbers);
 	free(g->suffix);
 	segment_free(g->segment);
 }
@@ -139,6 +140,7 @@ static struct fileset_group *group_for(struct fileset *f, const struct fileset_i
 	suffix = f->n_groups ? suffix_of(i->link_text) : NULL;
 	g->suffix = alike > 1 ? xasprintf("%s_%zu", suffix, alike) : take_ptr(&suffix);
 	f->n_groups++;
+	fileset_adopt(f, g);
 	return g;
 }
 
@@ -160,6 +162,19 @@ static uint64_t room_for(const struct fileset *f, const struct fileset_group *g)
 	return max ? max - (weight(f) - segment_size(g->segment)) : 0;
 }
 
+/* The next interface's number in the group's file; in those of others it has none. */
+static void set_number(struct fileset *f, size_t group, uint32_t number)
+{
+	for (size_t i = 0; i < f->n_groups; i++) {
+		struct fileset_group *g = &f->groups[i];
+
+		g->numbers = xrealloc(g->numbers, f->n + 1, sizeof(*g->numbers));
+		for (; g->n_numbers < f->n; g->n_numbers++)
+			g->numbers[g->n_numbers] = SEGMENT_OTHER;
+		g->numbers[g->n_numbers++] = i == group ? number : SEGMENT_OTHER;
+	}
+}
+
 int fileset_declare(struct fileset *f, const struct fileset_interface *i, struct err *err)
 {
 	struct fileset_group *g = group_for(f, i);
@@ -178,6 +193,7 @@ int fileset_declare(struct fileset *f, const struct fileset_interface *i, struct
 	if (i->mac)
 		memcpy(p->mac, i->mac, sizeof(p->mac));
 	f->where = xrealloc(f->where, f->n + 1, sizeof(*f->where));
+	set_number(f, (size_t)(g - f->groups), (uint32_t)g->n);
 	f->where[f->n++] = (struct fileset_where){ (size_t)(g - f->groups), g->n++ };
 
 	if (g->segment && f->plan.arm->format != WIRE_PCAP)
@@ -281,19 +297,34 @@ static uint64_t rotation_for(const struct fileset *f, const struct fileset_group
 	return size && segment_packets(g->segment) && fileset_may_rotate(f, g) ? size : 0;
 }
 
-/* Into the group's file; rotated at most once, since one packet fits into every file. */
-static int put(struct fileset *f, struct fileset_group *g, const struct pcapng_packet *p,
-	       struct err *err)
+/*
+ * Into the group's file, as many as are of it; rotated at most once, since one packet fits into every
+ * file. What is said is said of the first one that was not taken.
+ */
+static int put(struct fileset *f, struct fileset_group *g, const struct pcapng_packet *p, size_t n,
+	       size_t *taken, struct err *err)
 {
 	uint64_t room = room_for(f, g), rotation = rotation_for(f, g);
 	bool rotates = rotation && (!room || rotation < room);
-	int r = segment_add(g->segment, p, rotates ? rotation : room, err);
+	struct segment_run run = { .numbers = g->numbers, .until_ns = g->until_ns,
+				   .max_size = rotates ? rotation : room };
+	int r;
 
+	/* with the first packet of a file it is known where that ends */
+	if (f->plan.arm->rotate_bytes && !segment_packets(g->segment))
+		n = 1;
+	r = segment_add(g->segment, &run, p, n, taken, err);
 	if (r != SEGMENT_E_FULL || !rotates)
 		return r;
+	if (*taken)
+		return 0;
 	fileset_rotate(f, g);
 	r = open_further(f, g, p->ts_ns, err);
-	return r ? r : segment_add(g->segment, p, room_for(f, g), err);
+	if (r)
+		return r;
+	run.until_ns = g->until_ns;
+	run.max_size = room_for(f, g);
+	return segment_add(g->segment, &run, p, 1, taken, err);
 }
 
 /* The packet is of a later interval than the group's file. */
@@ -320,26 +351,42 @@ static int result_of(struct fileset *f, struct fileset_group *g, int r)
 	return FILESET_E_BYTES;
 }
 
-int fileset_add(struct fileset *f, const struct pcapng_packet *p, struct err *err)
+/* Packets from p on, of one file. */
+static int add_run(struct fileset *f, const struct pcapng_packet *p, size_t n, size_t *taken,
+		   struct err *err)
 {
-	const struct fileset_where *at = &f->where[p->interface];
-	struct fileset_group *g = &f->groups[at->group];
-	struct pcapng_packet mine = *p;
+	struct fileset_group *g = &f->groups[f->where[p->interface].group];
 	int r = 0;
 
-	mine.interface = (uint32_t)at->index;
+	*taken = 0;
 	if (!g->segment)
 		r = open_further(f, g, p->ts_ns, err);
 	else if (p->ts_ns >= g->until_ns)
 		r = change_interval(f, g, p->ts_ns, err);
 	if (r)
 		return r;
-	r = put(f, g, &mine, err);
-	if (r)
-		return r < 0 ? r : result_of(f, g, r);
-	f->packets++;
-	f->truncated += p->caplen < p->len;
-	return f->packets == f->plan.arm->max_packets ? FILESET_E_PACKETS : 0;
+	r = put(f, g, p, n, taken, err);
+	return r > 0 ? result_of(f, g, r) : r;
+}
+
+int fileset_add(struct fileset *f, const struct pcapng_packet *p, size_t n, size_t *taken,
+		struct err *err)
+{
+	int64_t max = f->plan.arm->max_packets;
+	size_t most = max && max - f->packets < (int64_t)n ? (size_t)(max - f->packets) : n;
+	int r = 0;
+
+	*taken = 0;
+	while (!r && *taken < most) {
+		size_t run;
+
+		r = add_run(f, p + *taken, most - *taken, &run, err);
+		for (const struct pcapng_packet *q = p + *taken; q < p + *taken + run; q++)
+			f->truncated += q->caplen < q->len;
+		*taken += run;
+		f->packets += (int64_t)run;
+	}
+	return !r && max && f->packets == max ? FILESET_E_PACKETS : r;
 }
 
 int fileset_tick(struct fileset *f, int64_t now_ns, int age_ms, struct err *err)
@@ -356,6 +403,20 @@ int fileset_tick(struct fileset *f, int64_t now_ns, int age_ms, struct err *err)
 			fileset_end_interval(f, g, now_ns);
 	}
 	return r;
+}
+
+size_t fileset_share(struct fileset *f, int **fds)
+{
+	size_t n = 0;
+
+	*fds = xcalloc(f->n_groups + 1, sizeof(**fds));
+	for (size_t i = 0; i < f->n_groups; i++) {
+		int fd = f->groups[i].segment ? segment_share(f->groups[i].segment) : -1;
+
+		if (fd >= 0)
+			(*fds)[n++] = fd;
+	}
+	return n;
 }
 
 void fileset_set_dropped(struct fileset *f, int64_t dropped)

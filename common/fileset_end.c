@@ -54,7 +54,7 @@ static int end_segment(struct segment *s, const struct segment_end *end, struct 
 
 /* ---- rotation ---- */
 
-static void old_free(struct fileset_old *o)
+void fileset_old_free(struct fileset_old *o)
 {
 	segment_free(o->segment);
 	free(o->name);
@@ -73,7 +73,27 @@ static void forget(struct fileset_old *o)
 	*at = o->next;
 	atomic_fetch_sub(&f->n_old, 1);
 	pthread_mutex_unlock(&f->lock);
-	old_free(o);
+	fileset_old_free(o);
+}
+
+/* The file is no more, and so is its entry. */
+static void let_go(struct fileset_old *o)
+{
+	struct fileset *f = o->f;
+
+	pthread_mutex_lock(&f->lock);
+	f->removed_packets += o->packets;
+	f->removed_bytes += o->bytes;
+	pthread_mutex_unlock(&f->lock);
+	forget(o);
+}
+
+void fileset_removed(struct fileset *f, int64_t *packets, int64_t *bytes)
+{
+	pthread_mutex_lock(&f->lock);
+	*packets = f->removed_packets;
+	*bytes = f->removed_bytes;
+	pthread_mutex_unlock(&f->lock);
 }
 
 static void job_done(struct fileset *f)
@@ -93,7 +113,7 @@ static void remove_file(struct fileset_old *o)
 		p->room.give(p->room.arg, o->bytes);
 	if (p->removed)
 		p->removed(p->arg, o->name);
-	forget(o);
+	let_go(o);
 }
 
 static void remove_job(void *job)
@@ -119,7 +139,7 @@ static void drop(struct fileset_old *o)
 {
 	segment_discard(o->segment);
 	o->segment = NULL;
-	forget(o);
+	let_go(o);
 }
 
 /* From now on the file is as it is, and removed by another job; true: nobody waited for that. */
@@ -153,6 +173,7 @@ static void end_old(struct fileset_old *o)
 	bool is_there = file.name;
 
 	if (is_there) {
+		o->packets = file.packets;
 		o->bytes = file.bytes;
 		file.segment = o->number;
 		file.suffix = take_ptr(&o->suffix);
@@ -200,7 +221,9 @@ void fileset_rotate(struct fileset *f, struct fileset_group *g)
 	o->name = fileset_file_name(f, g);
 	o->segment = g->segment;
 	o->end = end_of(f, g, g->start_ns, clock_wall_ns());
-	f->old_bytes += (int64_t)segment_size(g->segment);
+	o->packets = segment_packets(g->segment);
+	o->bytes = (int64_t)segment_size(g->segment);
+	f->old_bytes += o->bytes;
 	g->segment = NULL;
 	g->number++;
 
@@ -263,14 +286,21 @@ void fileset_wait(struct fileset *f)
 	pthread_mutex_unlock(&f->lock);
 }
 
+static void free_list(struct fileset_old *o)
+{
+	while (o) {
+		struct fileset_old *next = o->next;
+
+		fileset_old_free(o);
+		o = next;
+	}
+}
+
 void fileset_forget_old(struct fileset *f)
 {
-	while (f->old) {
-		struct fileset_old *o = f->old;
-
-		f->old = o->next;
-		old_free(o);
-	}
+	free_list(f->old);
+	free_list(f->former);
+	f->old = f->former = NULL;
 }
 
 /* ---- the end ---- */

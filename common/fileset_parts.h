@@ -18,6 +18,8 @@ struct fileset_group {
 	char *suffix;			/* NULL: the first interface's */
 	struct pcapng_interface *interfaces;
 	size_t n;
+	uint32_t *numbers;		/* of all interfaces: in the file, or SEGMENT_OTHER */
+	size_t n_numbers;
 	struct segment *segment;	/* NULL: no packet since the last one ended */
 	int number;			/* of the segment, or of the next one */
 	uint64_t empty_size;		/* of the segment, before its first packet */
@@ -40,7 +42,7 @@ struct fileset_old {
 	struct segment *segment;	/* NULL: it is whole */
 	struct segment_end end;
 	char *name;
-	int64_t bytes;
+	int64_t packets, bytes;
 	bool unwanted;			/* under the lock: its place in the ring is taken */
 };
 
@@ -48,6 +50,7 @@ struct fileset {
 	struct fileset_plan plan;	/* wanted, arm: borrowed; texts are ours */
 	struct fileset_group *groups;
 	size_t n_groups;
+	struct fileset_old *former;	/* of a former life, until their group is there */
 	struct fileset_where *where;	/* per interface */
 	size_t n;
 	struct pcapng_name *names;
@@ -61,6 +64,7 @@ struct fileset {
 	struct fileset_old *old;	/* the oldest first */
 	unsigned jobs;
 	int64_t packets_lost;
+	int64_t removed_packets, removed_bytes;
 	atomic_uint n_old;
 };
 
@@ -73,6 +77,10 @@ bool fileset_may_rotate(const struct fileset *f, const struct fileset_group *g);
 void fileset_make_place(struct fileset *f, const struct fileset_group *g);
 void fileset_wait(struct fileset *f);
 void fileset_forget_old(struct fileset *f);
+
+/* fileset_former.c: the group is new: its files of a former life, and the number behind them */
+void fileset_adopt(struct fileset *f, struct fileset_group *g);
+void fileset_old_free(struct fileset_old *o);
 
 /* fileset_time.c; ts_ns: of the first packet, or the present */
 void fileset_set_interval(struct fileset *f, struct fileset_group *g, int64_t ts_ns);

@@ -7,8 +7,11 @@
  *	instream_skip(&s, n)	past n of them
  *	instream_release(&s)
  *
- * Any kind of descriptor; it stays the caller's. The buffer grows to what is needed: it is the
- * caller who bounds n.
+ * Any kind of descriptor; it stays the caller's. Or, with `read` set, any source: it answers as
+ * read(2) does, but with -errno. The buffer grows to what is needed: it is the caller who bounds n.
+ *
+ * Who looks ahead sets `keeps`: then what was skipped stays in memory (`behind` bytes in front of
+ * data) until the caller makes `behind` smaller.
  */
 #ifndef INSTREAM_H
 #define INSTREAM_H
@@ -23,9 +26,15 @@ struct instream {
 	uint8_t *memory;
 	size_t size;
 	bool ended;
+	bool keeps;
+	size_t behind;
+	size_t read_size;	/* the buffer's, and so of a read */
+	ssize_t (*read)(void *arg, void *p, size_t n);
+	void *arg;
 };
 
-#define INSTREAM_INIT(f) { (f), NULL, 0, 0, NULL, 0, false }
+#define INSTREAM_READ_SIZE (256u << 10)
+#define INSTREAM_INIT(f) { .fd = (f), .read_size = INSTREAM_READ_SIZE }
 
 #define INSTREAM_E_SHORT 1	/* the end came before n bytes; have says how many there are */
 

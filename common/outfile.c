@@ -240,10 +240,12 @@ static bool next_buffer(struct outfile *o, size_t n, bool must)
 	return true;
 }
 
-uint8_t *outfile_reserve(struct outfile *o, size_t n)
+uint8_t *outfile_reserve(struct outfile *o, size_t n, size_t *room)
 {
 	if (o->room < n && !next_buffer(o, n, false))
 		return NULL;
+	if (room)
+		*room = o->room;
 	return o->b->data + o->fill;
 }
 
@@ -315,6 +317,13 @@ void outfile_flush(struct outfile *o)
 		return;
 	o->busy = b->len - b->skip >= DISK_SMALL;
 	hand_over(o, b, b->len);
+}
+
+int outfile_share(const struct outfile *o)
+{
+	int fd = fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
 }
 
 int outfile_finish(struct outfile *o, char hex[CHECKSUM_HEX])

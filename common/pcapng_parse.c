@@ -15,6 +15,7 @@
 struct pcapng_clock {
 	uint64_t per_second;		/* units of a timestamp */
 	int64_t offset_s;
+	uint64_t ns, units_max;		/* of a unit, where that is whole; how many fit then; or 0 */
 	uint32_t snaplen;
 };
 
@@ -97,6 +98,8 @@ static int64_t time_of(const struct pcapng_clock *c, const uint8_t *p, bool big)
 {
 	uint64_t units = (uint64_t)get32(p, big) << 32 | get32(p + 4, big);
 
+	if (units <= c->units_max)
+		return (int64_t)(units * c->ns);
 	return hold((__int128)units * NS_PER_S / c->per_second + (__int128)c->offset_s * NS_PER_S);
 }
 
@@ -175,8 +178,13 @@ static void interface_option(struct pcapng_scope *s, const struct option *o,
 	}
 }
 
-static void add_clock(struct pcapng_scope *s, const struct pcapng_clock *c)
+/* Nearly all clocks tick in whole nanoseconds, and a division costs as much as a packet's copy. */
+static void add_clock(struct pcapng_scope *s, struct pcapng_clock *c)
 {
+	if (NS_PER_S % c->per_second == 0 && c->offset_s == 0) {
+		c->ns = NS_PER_S / c->per_second;
+		c->units_max = PCAPNG_TIME_MAX / c->ns;
+	}
 	if (s->n == s->size) {
 		s->size = s->size ? 2 * s->size : 16;
 		s->clocks = xrealloc(s->clocks, s->size, sizeof(*s->clocks));
@@ -328,7 +336,9 @@ int pcapng_parse(struct pcapng_scope *s, const uint8_t *block, uint32_t size,
 	struct part body = { block + 8, size - PCAPNG_FRAME, big };
 
 	drop_texts(s);
-	*out = (struct pcapng_block){ .kind = PCAPNG_OTHER, .size = size };
+	*out = (struct pcapng_block){
+		.kind = PCAPNG_OTHER, .size = size, .raw = block, .big = big,
+	};
 	out->type = get32(block, big);
 	switch (out->type) {
 	case PCAPNG_BLOCK_SECTION:

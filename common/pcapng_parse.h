@@ -30,6 +30,8 @@ int pcapng_parse(struct pcapng_scope *s, const uint8_t *block, uint32_t size,
 void pcapng_scope_release(struct pcapng_scope *s);
 /* A reader that goes on from there; the stream is taken over, and empty afterwards. */
 struct pcapng_reader *pcapng_reader_take(struct instream *in);
+/* What it reads from; the block handed out last has the first `*taken` bytes of data. */
+struct instream *pcapng_reader_stream(struct pcapng_reader *r, uint32_t *taken);
 /* One more packet in a summary. */
 void pcapng_sum_packet(struct pcapng_summary *s, int64_t ts_ns);
 

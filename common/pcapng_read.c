@@ -40,6 +40,12 @@ struct pcapng_reader *pcapng_reader_take(struct instream *in)
 	return r;
 }
 
+struct instream *pcapng_reader_stream(struct pcapng_reader *r, uint32_t *taken)
+{
+	*taken = r->taken;
+	return &r->in;
+}
+
 void pcapng_reader_free(struct pcapng_reader *r)
 {
 	if (!r)

@@ -143,6 +143,12 @@ int pcapng_put_section(struct buf *b, const struct pcapng_section *s)
 
 int pcapng_put_interface(struct buf *b, const struct pcapng_interface *i)
 {
+	return pcapng_put_interface_and(b, i, NULL);
+}
+
+int pcapng_put_interface_and(struct buf *b, const struct pcapng_interface *i,
+			     const struct buf *options)
+{
 	const uint8_t resolution = TS_NANOSECONDS;
 	struct buf k;
 
@@ -156,6 +162,8 @@ int pcapng_put_interface(struct buf *b, const struct pcapng_interface *i)
 		add_option(&k, PCAPNG_IF_MAC, i->mac, sizeof(i->mac));
 	add_option(&k, PCAPNG_IF_TSRESOL, &resolution, 1);
 	add_text(&k, PCAPNG_IF_FILTER, "\0", 1, i->filter);
+	if (options)
+		buf_add(&k, options->data, options->len);
 	end_options(&k);
 	return block_end(&k, b);
 }
@@ -248,13 +256,18 @@ size_t pcapng_packet_size(uint32_t caplen, uint32_t flags)
 
 size_t pcapng_put_packet(void *out, const struct pcapng_packet *p)
 {
+	return pcapng_put_packet_of(out, p->interface, p);
+}
+
+size_t pcapng_put_packet_of(void *out, uint32_t interface, const struct pcapng_packet *p)
+{
 	size_t size = pcapng_packet_size(p->caplen, p->flags);
 	uint64_t ts = p->ts_ns < 0 ? 0 : (uint64_t)p->ts_ns;
 	uint8_t *at = out;
 
 	at = put32(at, PCAPNG_BLOCK_PACKET);
 	at = put32(at, (uint32_t)size);
-	at = put32(at, p->interface);
+	at = put32(at, interface);
 	at = put32(at, (uint32_t)(ts >> 32));
 	at = put32(at, (uint32_t)ts);
 	at = put32(at, p->caplen);

@@ -31,7 +31,8 @@ struct segment {
 	enum wire_format format;
 	uint64_t trailer;		/* bytes of it */
 	uint64_t taken;			/* of the spool's room */
-	int64_t packets, first_ns, last_ns;
+	uint64_t shared;		/* its size when it was shared last */
+	int64_t packets, first_ns, last_ns;	/* the least and the greatest time so far */
 	size_t n_interfaces;		/* with statistics in the trailer */
 	int64_t *received;		/* packets of each */
 	int64_t clean_ns;		/* monotonic: nothing in memory is older */
@@ -151,6 +152,8 @@ int segment_open(struct segment **out, const struct segment_plan *p, struct err 
 	s->counts_drops = p->counts_drops;
 	s->format = segment_format_of(p->name);
 	s->clean_ns = clock_mono_ns();
+	s->first_ns = INT64_MAX;
+	s->last_ns = INT64_MIN;
 	set_interfaces(s, s->format == WIRE_PCAP ? 0 : p->n_interfaces);
 	r = begin(s, p, err);
 	if (r) {
@@ -205,27 +208,47 @@ int64_t segment_packets(const struct segment *s)
 
 /* ---- packets ---- */
 
-static size_t packet_size(const struct segment *s, const struct pcapng_packet *p)
+static size_t packet_size(enum wire_format format, const struct pcapng_packet *p)
 {
-	if (s->format == WIRE_PCAP)
+	if (format == WIRE_PCAP)
 		return pcapfile_packet_size(p->caplen);
 	return pcapng_packet_size(p->caplen, p->flags);
 }
 
-static size_t put_packet(const struct segment *s, void *out, const struct pcapng_packet *p)
+static bool is_of_run(const struct segment_run *run, const struct pcapng_packet *p)
 {
-	return s->format == WIRE_PCAP ? pcapfile_put_packet(out, p) : pcapng_put_packet(out, p);
+	return run->numbers[p->interface] != SEGMENT_OTHER && p->ts_ns < run->until_ns;
 }
 
-static void count(struct segment *s, const struct pcapng_packet *p)
+/* From `to` on, as long as they are of the run and fit into room; returns how many. */
+static inline __attribute__((always_inline)) size_t
+put_packets(struct segment *s, enum wire_format format, const struct segment_run *run,
+	    const struct pcapng_packet *p, size_t n, uint8_t *to, size_t room)
 {
-	if (!s->packets || p->ts_ns < s->first_ns)
-		s->first_ns = p->ts_ns;
-	if (!s->packets || p->ts_ns > s->last_ns)
-		s->last_ns = p->ts_ns;
-	s->packets++;
-	if (p->interface < s->n_interfaces)
-		s->received[p->interface]++;
+	int64_t first_ns = s->first_ns, last_ns = s->last_ns;
+	size_t put = 0, i = 0;
+
+	for (; i < n && is_of_run(run, &p[i]); i++) {
+		uint32_t number = run->numbers[p[i].interface];
+		size_t size = packet_size(format, &p[i]);
+
+		if (size > room - put)
+			break;
+		if (format == WIRE_PCAP)
+			pcapfile_put_packet(to + put, &p[i]);
+		else
+			pcapng_put_packet_of(to + put, number, &p[i]);
+		put += size;
+		if (number < s->n_interfaces)
+			s->received[number]++;
+		first_ns = p[i].ts_ns < first_ns ? p[i].ts_ns : first_ns;
+		last_ns = p[i].ts_ns > last_ns ? p[i].ts_ns : last_ns;
+	}
+	s->first_ns = first_ns;
+	s->last_ns = last_ns;
+	s->packets += (int64_t)i;
+	outfile_advance(s->file, put);
+	return i;
 }
 
 static int no_memory_for(const struct segment *s, struct err *err)
@@ -235,31 +258,52 @@ static int no_memory_for(const struct segment *s, struct err *err)
 	return r ? failed(s, r, err) : SEGMENT_E_BUSY;
 }
 
-int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_size,
-		struct err *err)
+/* Where the packet can stand, and *room behind that for more. */
+static int make_room(struct segment *s, const struct segment_run *run,
+		     const struct pcapng_packet *p, uint8_t **to, size_t *room, struct err *err)
 {
-	size_t size = packet_size(s, p);
-	uint64_t after = segment_size(s) + size;
-	uint8_t *to;
+	uint64_t now = segment_size(s), size = packet_size(s->format, p);
+	uint64_t most = run->max_size ? run->max_size : UINT64_MAX;
 	int r;
 
-	if (max_size && after > max_size)
+	if (now + size > most)
 		return SEGMENT_E_FULL;
 	if (size > SEGMENT_ROOM_STEP)
 		return err_set(err, -EMSGSIZE, "a packet of %u bytes is larger than any snaplen",
 			       p->caplen);
-	if (after > s->taken) {
+	if (now + size > s->taken) {
 		r = take(s, SEGMENT_ROOM_STEP, err);
 		if (r)
 			return r;
 	}
-	to = outfile_reserve(s->file, size);
-	if (!to)
+	*to = outfile_reserve(s->file, size, room);
+	if (!*to)
 		return no_memory_for(s, err);
-	put_packet(s, to, p);
-	outfile_advance(s->file, size);
-	count(s, p);
+	most = most < s->taken ? most : s->taken;
+	if (*room > most - now)
+		*room = (size_t)(most - now);
 	return 0;
+}
+
+int segment_add(struct segment *s, const struct segment_run *run, const struct pcapng_packet *p,
+		size_t n, size_t *taken, struct err *err)
+{
+	size_t i = 0;
+	int r = 0;
+
+	while (i < n && is_of_run(run, &p[i])) {
+		uint8_t *to;
+		size_t room;
+
+		r = make_room(s, run, &p[i], &to, &room, err);
+		if (r)
+			break;
+		i += s->format == WIRE_PCAP
+			? put_packets(s, WIRE_PCAP, run, p + i, n - i, to, room)
+			: put_packets(s, WIRE_PCAPNG, run, p + i, n - i, to, room);
+	}
+	*taken = i;
+	return r;
 }
 
 int segment_add_interface(struct segment *s, const struct pcapng_interface *i, uint64_t max_size,
@@ -303,6 +347,19 @@ int segment_tick(struct segment *s, int64_t now_ns, int age_ms, struct err *err)
 	return r ? failed(s, r, err) : 0;
 }
 
+int segment_share(struct segment *s)
+{
+	int fd;
+
+	if (s->shared == outfile_size(s->file))
+		return -1;
+	fd = outfile_share(s->file);
+	if (fd < 0)
+		return -1;
+	s->shared = outfile_size(s->file);
+	return fd;
+}
+
 /* ---- the end ---- */
 
 int segment_commit(struct segment *s, const struct segment_end *end, struct wire_file *out,
@@ -324,8 +381,8 @@ int segment_commit(struct segment *s, const struct segment_end *end, struct wire
 	out->name = xstrdup(s->name);
 	out->bytes = (int64_t)outfile_size(s->file);
 	out->packets = s->packets;
-	out->first_ns = s->first_ns;
-	out->last_ns = s->last_ns;
+	out->first_ns = s->packets ? s->first_ns : 0;
+	out->last_ns = s->packets ? s->last_ns : 0;
 	return 0;
 }
 

@@ -17,6 +17,11 @@ static const struct unit durations[] = {
 	{ "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 3600 * 1000 }, { NULL, 0 },
 };
 
+static const struct unit offsets[] = {
+	{ "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", 1000000000 },
+	{ "m", 60 * 1000000000ULL }, { "h", 3600 * 1000000000ULL }, { NULL, 0 },
+};
+
 static const struct unit sizes[] = {
 	{ "", 1 }, { "k", 1u << 10 }, { "K", 1u << 10 }, { "m", 1u << 20 }, { "M", 1u << 20 },
 	{ "g", 1u << 30 }, { "G", 1u << 30 }, { NULL, 0 },
@@ -88,6 +93,17 @@ int units_parse_duration(const char *s, int64_t *ms_out)
 	return rc;
 }
 
+int units_parse_offset(const char *s, int64_t *ns_out)
+{
+	bool minus = *s == '-';
+	uint64_t ns;
+	int rc = parse_unit(s + (minus || *s == '+'), offsets, UNITS_OFFSET_MAX, &ns);
+
+	if (rc == 0)
+		*ns_out = minus ? -(int64_t)ns : (int64_t)ns;
+	return rc;
+}
+
 int units_parse_size(const char *s, uint64_t *bytes_out)
 {
 	return parse_unit(s, sizes, INT64_MAX, bytes_out);
@@ -101,6 +117,38 @@ static int64_t split(int64_t ns, struct tm *tm)
 
 	gmtime_r(&s, tm);
 	return rest;
+}
+
+/* "." and up to nine digits, or nothing: nanoseconds. What stands behind is in *end. */
+static int64_t parse_fraction(const char *s, const char **end)
+{
+	int64_t ns = 0, weight = NS_PER_S;
+
+	if (*s == '.')
+		for (s++; weight > 1 && *s >= '0' && *s <= '9'; s++) {
+			weight /= 10;
+			ns += (*s - '0') * weight;
+		}
+	*end = s;
+	return ns;
+}
+
+int units_parse_time(const char *s, int64_t *ns_out)
+{
+	struct tm tm = { 0 };
+	const char *rest = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
+	int64_t ns, seconds;
+
+	if (!rest)
+		return -EINVAL;
+	ns = parse_fraction(rest, &rest);
+	if (strcmp(rest, "Z"))
+		return -EINVAL;
+	seconds = timegm(&tm);
+	if (seconds < 0 || seconds >= INT64_MAX / NS_PER_S)
+		return -ERANGE;
+	*ns_out = seconds * NS_PER_S + ns;
+	return 0;
 }
 
 char *units_format_time(int64_t ns, char *out)

@@ -5,6 +5,7 @@
 #include "util.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -117,9 +118,26 @@ static int64_t clock_ns(clockid_t clock)
 	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
+static _Atomic int64_t shift_ns;
+
 int64_t clock_wall_ns(void)
 {
+	return clock_ns(CLOCK_REALTIME) + clock_shift_ns();
+}
+
+int64_t clock_kernel_ns(void)
+{
 	return clock_ns(CLOCK_REALTIME);
+}
+
+void clock_set_shift_ns(int64_t ns)
+{
+	atomic_store_explicit(&shift_ns, ns, memory_order_relaxed);
+}
+
+int64_t clock_shift_ns(void)
+{
+	return atomic_load_explicit(&shift_ns, memory_order_relaxed);
 }
 
 int64_t clock_mono_ns(void)

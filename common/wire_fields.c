@@ -172,6 +172,13 @@ static const struct wire_field file_fields[] = {
 };
 static const struct wire_shape file_shape = SHAPE(wire_file, file_fields);
 
+static const struct wire_field gap_fields[] = {
+	TIME(wire_gap, from_ns),
+	TIME(wire_gap, to_ns),
+	TEXT(wire_gap, why),
+};
+static const struct wire_shape gap_shape = SHAPE(wire_gap, gap_fields);
+
 static const struct wire_field target_fields[] = {
 	{ ROW(wire_target, key, WIRE_T_TEXT), .max = WIRE_TEXT_MAX, .check = &check_key,
 	  .flags = WIRE_F_REQUIRED },
@@ -190,6 +197,7 @@ static const struct wire_field target_fields[] = {
 	COUNT(wire_target, truncated),
 	LIST(wire_target, interfaces, interface_shape, WIRE_INTERFACES_MAX, 0),
 	LIST(wire_target, files, file_shape, WIRE_FILES_MAX, 0),
+	LIST(wire_target, gaps, gap_shape, WIRE_GAPS_MAX, 0),
 	TEXTS(wire_target, notes, WIRE_NOTES_MAX, WIRE_F_CUT),
 };
 static const struct wire_shape target_shape = SHAPE(wire_target, target_fields);

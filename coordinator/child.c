@@ -7,8 +7,12 @@
  */
 #include "child.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -18,8 +22,33 @@
 /* Whose dispositions main changes. */
 static const int signals[CHILD_SIGNALS] = { SIGPIPE, SIGINT, SIGTERM };
 
+static int by_number(const void *a, const void *b)
+{
+	unsigned int x = *(const unsigned int *)a, y = *(const unsigned int *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void remember_inherited(struct child_before *out)
+{
+	DIR *d = opendir("/proc/self/fd");
+	struct dirent *e;
+
+	out->n_inherited = 0;
+	while (d && (e = readdir(d)) && out->n_inherited < CHILD_INHERITED) {
+		unsigned int fd = (unsigned int)strtoul(e->d_name, NULL, 10);
+
+		if (isdigit((unsigned char)*e->d_name) && fd > 2 && fd != (unsigned int)dirfd(d))
+			out->inherited[out->n_inherited++] = fd;
+	}
+	if (d)
+		closedir(d);
+	qsort(out->inherited, out->n_inherited, sizeof(*out->inherited), by_number);
+}
+
 void child_remember(struct child_before *out)
 {
+	remember_inherited(out);
 	sigprocmask(SIG_SETMASK, NULL, &out->mask);
 	for (int i = 0; i < CHILD_SIGNALS; i++)
 		sigaction(signals[i], NULL, &out->actions[i]);
@@ -28,6 +57,25 @@ void child_remember(struct child_before *out)
 	getrlimit(RLIMIT_NOFILE, &out->files);
 	for (int fd = 0; fd < 3; fd++)
 		out->closed[fd] = fcntl(fd, F_GETFD) < 0;
+}
+
+/* From first to last: closed by exec. Kernels before 5.11 leave it to who opened them. */
+static void ours(unsigned int first, unsigned int last)
+{
+	if (first <= last)
+		syscall(SYS_close_range, first, last, CLOSE_RANGE_CLOEXEC);
+}
+
+/* libcurl's pipes and libssh's sockets are open without O_CLOEXEC. */
+static void keep_ours(const struct child_before *before)
+{
+	unsigned int next = 3;
+
+	for (size_t i = 0; i < before->n_inherited; i++) {
+		ours(next, before->inherited[i] - 1);
+		next = before->inherited[i] + 1;
+	}
+	ours(next, UINT_MAX);
 }
 
 /* In the child. Returns only to say why not. */
@@ -40,6 +88,7 @@ static int become(char *const *argv, const struct child_before *before)
 	for (int fd = 0; fd < 3; fd++)
 		if (before->closed[fd])
 			close(fd);
+	keep_ours(before);
 	sigprocmask(SIG_SETMASK, &before->mask, NULL);
 	execvp(argv[0], argv);
 	return errno;

@@ -6,7 +6,7 @@
  * what we changed for ourselves is as it was when we were started: signal mask and
  * dispositions, umask, limits, and which of stdin, stdout and stderr were closed.
  *
- *	child_remember(&before)			first thing in main
+ *	child_remember(&before)			first thing in main: nothing of ours is open yet
  *	child_start(&c, argv, &before, &err)
  *	c.fd					readable once it has ended
  *	child_status(&c)			reaps it
@@ -23,6 +23,7 @@
 #include <sys/resource.h>
 
 #define CHILD_SIGNALS 3
+#define CHILD_INHERITED 64	/* descriptors that we were started with; more are not told apart */
 #define CHILD_NOT_FOUND 127	/* as shells have it */
 #define CHILD_NOT_RUN 126
 
@@ -32,6 +33,9 @@ struct child_before {
 	mode_t umask;
 	struct rlimit files;
 	bool closed[3];			/* stdin, stdout, stderr */
+	/* open beside those, as make's job server; rising. Everything else is ours. */
+	unsigned int inherited[CHILD_INHERITED];
+	size_t n_inherited;
 };
 
 struct child {
@@ -44,7 +48,7 @@ struct child {
 void child_remember(struct child_before *out);
 /*
  * 0, or -errno with err: of exec (-ENOENT: no such command), or there is no process for it.
- * Threads may run; descriptors of ours are all O_CLOEXEC.
+ * Threads may run. No descriptor of ours is passed on, not even what libraries open.
  */
 int child_start(struct child *c, char *const *argv, const struct child_before *before,
 		struct err *err);

@@ -33,6 +33,9 @@ int cmd_ls(struct request *r);
 int cmd_deploy(struct request *r);
 int cmd_undeploy(struct request *r);
 int cmd_doctor(struct request *r);
+int cmd_archive_info(struct request *r);
+int cmd_archive_verify(struct request *r);
+int cmd_archive_merge(struct request *r);
 
 /* The event that says so. New reference. */
 json_t *cmd_error_event(int status, const struct err *err);

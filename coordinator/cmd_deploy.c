@@ -188,6 +188,9 @@ static int find_credentials(struct deploy *d, struct err *err)
 	int r;
 
 	d->dir = creds_dir(d->request->credentials, d->cluster.id);
+	if (creds_is_file(d->dir))
+		return err_set(err, -ENOTDIR, "'%s' is a client's file, which is not enough to "
+			       "deploy: name the directory of who deployed first", d->dir);
 	d->new_dir = creds_new_dir(d->dir);
 	r = d->deployed ? matching_credentials(d, err) : first_credentials(d, err);
 	return r < 0 ? r : check_credentials(d, err);

@@ -210,6 +210,8 @@ static enum exit_status fetch(struct fetch *f, struct request *r, struct err *er
 		return status;
 
 	f->made.json = r->json;
+	f->made.merge = r->merge;
+	f->made.no_clock_correction = r->no_clock_correction;
 	f->made.verbosity = r->verbosity;
 	return gather_archive(&(struct gather){
 		.request = &f->made, .plan = &f->plan, .cluster = &f->then, .fleet = f->fleet,

@@ -188,6 +188,8 @@ static int run_child(struct run *r, struct err *err)
 	int rc;
 
 	progress_say(&b->progress, LOG_DEBUG, "starting '%s'", q->child[0]);
+	progress_end(&b->progress);
+	b->progress.doing = "capturing";	/* of events */
 	b->progress.terminal = false;
 	if (q->duration_ms)
 		r->until_ns = clock_mono_ns() + q->duration_ms * NS_PER_MS;

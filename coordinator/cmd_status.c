@@ -137,25 +137,22 @@ static void print_captures_json(const struct sum *list, size_t n)
 
 static void print_captures(const struct sum *list, size_t n)
 {
-	static const char *const heads[] = { "ID", "STATE", "FETCHED", "NODES", "TASKS", "PACKETS",
-					     "BYTES", "DROPPED" };
-	cleanup_table struct table t = TABLE_INIT(ARRAY_SIZE(heads));
+	cleanup_table struct table t = TABLE_INIT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
-		table_add(&t, heads[i]);
+	table_head(&t, "ID", "STATE", "FETCHED", "NODES", "TASKS", "PACKETS", "BYTES", "DROPPED",
+		   NULL);
 	for (const struct sum *m = list; m < list + n; m++) {
-		char bytes[32];
+		char nodes[TABLE_NUMBER_MAX], targets[TABLE_NUMBER_MAX], packets[TABLE_NUMBER_MAX];
+		char lost[TABLE_NUMBER_MAX], bytes[32];
 
-		table_add(&t, m->id);
-		table_add(&t, state_of(m));
-		table_add(&t, m->fetched == m->nodes ? "yes" : "no");
-		table_addf(&t, "%zu", m->nodes);
-		table_addf(&t, "%zu", m->targets);
-		table_addf(&t, "%lld", (long long)m->packets);
-		table_add(&t, units_format_size((uint64_t)m->bytes, bytes));
-		table_addf(&t, "%lld", (long long)m->lost);
+		table_row(&t, m->id, state_of(m), m->fetched == m->nodes ? "yes" : "no",
+			  table_number((int64_t)m->nodes, nodes),
+			  table_number((int64_t)m->targets, targets),
+			  table_number(m->packets, packets),
+			  units_format_size((uint64_t)m->bytes, bytes),
+			  table_number(m->lost, lost), NULL);
 	}
-	table_print(stdout, &t);
+	table_print(&t, stdout);
 }
 
 /* ---- one of them ---- */
@@ -187,15 +184,12 @@ static json_t *target_json(const struct wire_report *r, const struct wire_target
 static void add_target(struct table *table, const struct wire_report *r,
 		       const struct wire_target *t)
 {
-	char bytes[32];
+	char files[TABLE_NUMBER_MAX], packets[TABLE_NUMBER_MAX], lost[TABLE_NUMBER_MAX], bytes[32];
 
-	table_add(table, r->node_name);
-	table_add(table, t->key);
-	table_add(table, target_state(r, t));
-	table_addf(table, "%zu", t->n_files);
-	table_addf(table, "%lld", (long long)t->packets);
-	table_add(table, units_format_size((uint64_t)t->bytes, bytes));
-	table_addf(table, "%lld", (long long)add(t->dropped_kernel, t->dropped_agent));
+	table_row(table, r->node_name, t->key, target_state(r, t),
+		  table_number((int64_t)t->n_files, files), table_number(t->packets, packets),
+		  units_format_size((uint64_t)t->bytes, bytes),
+		  table_number(add(t->dropped_kernel, t->dropped_agent), lost), NULL);
 }
 
 static void show_report(const struct status *s, const struct wire_report *r, struct table *table)
@@ -216,13 +210,10 @@ static void show_report(const struct status *s, const struct wire_report *r, str
 
 static bool show_one(const struct status *s, const char *id)
 {
-	static const char *const heads[] = { "NODE", "TASK", "STATE", "FILES", "PACKETS", "BYTES",
-					     "DROPPED" };
-	cleanup_table struct table t = TABLE_INIT(ARRAY_SIZE(heads));
+	cleanup_table struct table t = TABLE_INIT;
 	bool found = false;
 
-	for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
-		table_add(&t, heads[i]);
+	table_head(&t, "NODE", "TASK", "STATE", "FILES", "PACKETS", "BYTES", "DROPPED", NULL);
 	for (size_t i = 0; i < s->agents.n; i++)
 		for (size_t k = 0; k < s->agents.items[i].n_reports; k++)
 			if (!strcmp(s->agents.items[i].reports[k].id, id)) {
@@ -230,7 +221,7 @@ static bool show_one(const struct status *s, const char *id)
 				found = true;
 			}
 	if (found && !s->request->json)
-		table_print(stdout, &t);
+		table_print(&t, stdout);
 	return found;
 }
 

@@ -274,12 +274,17 @@ static int load_dir(struct creds *c, const char *dir, struct err *err)
 	return load(c, err);
 }
 
+bool creds_is_file(const char *place)
+{
+	struct stat st;
+
+	return stat(place, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 int creds_load(struct creds *out, const char *dir, struct err *err)
 {
 	cleanup_creds struct creds c = CREDS_INIT;
-	struct stat st;
-	bool file = stat(dir, &st) == 0 && S_ISREG(st.st_mode);
-	int r = file ? load_file(&c, dir, err) : load_dir(&c, dir, err);
+	int r = creds_is_file(dir) ? load_file(&c, dir, err) : load_dir(&c, dir, err);
 
 	if (r < 0)
 		return r;

@@ -31,6 +31,8 @@ struct creds {
 
 /* The place's name, whether it exists or not. explicit_dir: --credentials or NULL. Free it. */
 char *creds_dir(const char *explicit_dir, const char *cluster_id);
+/* Is it a file of a client's credentials, and no directory? */
+bool creds_is_file(const char *place);
 /*
  * -ENOENT: not there (err says to run `swarmcap deploy`); -EACCES; -EINVAL: broken, or a key
  * that others may read.

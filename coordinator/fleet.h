@@ -57,7 +57,7 @@ struct fleet_node {
 	/* for missing: agent-missing, node-lost, agent-lost, wrong-node, error; else NULL */
 	const char *reason;
 	const char *route;		/* by which it was armed; NULL: it was not */
-	char **notes;			/* why better routes were not taken */
+	char **notes;			/* why better routes were not taken; clocks that moved */
 	size_t n_notes;
 	struct link_clock clock;
 	char *version;
@@ -67,6 +67,12 @@ struct fleet_node {
 	bool removed;			/* the capture is no longer in its spool */
 	bool follows_only;		/* no task of the plan is there: it waits for those that come */
 };
+
+/* It answers, and captures on: one that was lost reported so before. */
+static inline bool fleet_goes_on(const struct fleet_node *n)
+{
+	return n->has_report && n->report.running && !n->reason;
+}
 
 struct fleet_counts {
 	size_t nodes, nodes_armed, nodes_lost, nodes_done;

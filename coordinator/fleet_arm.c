@@ -173,18 +173,14 @@ static bool leads_on(int rc)
 
 static void keep_note(struct fleet_talk *t, enum route route, const struct err *why)
 {
-	struct fleet_node *n = t->node;
+	const struct fleet_node *n = t->node;
 	char *text = xasprintf("%s: %s", route_text(route), why->text);
 
-	if (n->n_notes && !strcmp(n->notes[n->n_notes - 1], text)) {
+	/* a node that is tried again and again says it once */
+	if (n->n_notes && !strcmp(n->notes[n->n_notes - 1], text))
 		free(text);
-		return;
-	}
-	fleet_lock(t->fleet);
-	n->notes = xrealloc(n->notes, n->n_notes + 1, sizeof(*n->notes));
-	n->notes[n->n_notes++] = text;
-	fleet_unlock(t->fleet);
-	fleet_note(t, "%s", text);
+	else
+		fleet_keep_note(t, text);
 }
 
 static void took(struct fleet_talk *t, enum route route)
@@ -240,6 +236,11 @@ int fleet_arm(struct fleet_talk *t, struct err *err)
 			if (hides(rc, &why) && !hidden.code)
 				hidden = why;
 			continue;
+		}
+		/* the node has answered already, and a way that nobody ever used may be closed */
+		if (nothing) {
+			keep_note(t, routes[i], &why);
+			break;
 		}
 		blame(err, routes[i], &why, !told);
 		first = told ? first : rc;

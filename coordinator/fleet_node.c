@@ -35,6 +35,8 @@
 #define LEAVE_NS (20 * NS_PER_S)
 #define PROBES 8
 #define FETCH_TRIES 5
+#define NOTES_MAX 16
+#define CLOCK_MOVED_NS (2 * NS_PER_S)	/* more than a clock drifts in a day */
 
 static bool cancelled(const struct fleet_talk *t)
 {
@@ -134,13 +136,35 @@ static int ask(struct fleet_talk *t, struct wire_report *report, struct err *err
 	return link_counters(t->link, word.id, report, err);
 }
 
+/*
+ * A clock that is set while it captures: timestamps before and after do not belong together. The
+ * report says what time it was when it was sent, some time after asked_ns (monotonic).
+ */
+static void compare_clock(struct fleet_talk *t, const struct wire_report *r, int64_t asked_ns)
+{
+	int64_t unsure = clock_mono_ns() - asked_ns + CLOCK_MOVED_NS, moved;
+
+	if (!t->node->clock.probes || !r->now_ns || t->node->n_notes > NOTES_MAX)
+		return;
+	if (__builtin_sub_overflow(r->now_ns - clock_wall_ns(), t->node->clock.offset_ns, &moved) ||
+	    __builtin_sub_overflow(moved, t->moved_ns, &moved))
+		return;
+	if (moved > -unsure && moved < unsure)
+		return;
+	t->moved_ns += moved;
+	fleet_keep_note(t, xasprintf("its clock was moved by %+.0f s while it captured",
+				     (double)moved / NS_PER_S));
+}
+
 static int poll_once(struct fleet_talk *t)
 {
+	int64_t asked = clock_mono_ns();
 	struct wire_report report = { 0 };
 	struct err err = ERR_INIT;
 	int rc = ask(t, &report, &err);
 
 	if (rc == 0) {
+		compare_clock(t, &report, asked);
 		fleet_absorb(t, &report);
 		answered(t);
 	} else {
@@ -230,12 +254,14 @@ static int stop_once(struct fleet_talk *t, struct err *err)
 		.id = t->fleet->job.plan->id, .reason = t->fleet->stop_reason,
 		.window_ns = t->fleet->window_stop_ns,
 	};
+	int64_t asked = clock_mono_ns();
 	struct wire_report report = { 0 };
 	int rc;
 
 	link_set_timeout(t->link, STOP_MS);
 	rc = link_stop(t->link, &word, &report, err);
 	if (rc == 0) {
+		compare_clock(t, &report, asked);
 		fleet_absorb(t, &report);
 		answered(t);
 	}

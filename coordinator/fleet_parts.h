@@ -26,6 +26,7 @@ struct fleet_talk {
 	int64_t answered_ns;		/* monotonic: the last answer of any kind */
 	int64_t renewed_ns;		/* monotonic: the last renewal of the lease */
 	bool silent;			/* it was reported as such */
+	int64_t moved_ns;		/* its clock was set, since it was compared with ours */
 	int64_t until_ns;		/* monotonic, of one that only follows: tried again until then */
 };
 
@@ -101,6 +102,8 @@ const struct wire_joined *fleet_find_joined(const struct wire_report *r, const c
 /* fleet_state.c */
 void fleet_lock(struct fleet *f);
 void fleet_unlock(struct fleet *f);
+/* A note of the node for the manifest; text is taken over. Takes the lock. */
+void fleet_keep_note(struct fleet_talk *t, char *text);
 /* These take the lock; called by the node's own thread, they wake the main thread. */
 void fleet_set_stage(struct fleet_talk *t, enum fleet_stage stage);
 /* The node's new report, taken (*report is empty afterwards); events tell what changed. */

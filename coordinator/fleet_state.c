@@ -101,6 +101,17 @@ void fleet_absorb(struct fleet_talk *t, struct wire_report *report)
 	wake_main(t->fleet);
 }
 
+void fleet_keep_note(struct fleet_talk *t, char *text)
+{
+	struct fleet_node *n = t->node;
+
+	fleet_lock(t->fleet);
+	n->notes = xrealloc(n->notes, n->n_notes + 1, sizeof(*n->notes));
+	n->notes[n->n_notes++] = text;
+	fleet_unlock(t->fleet);
+	fleet_note(t, "%s", text);
+}
+
 void fleet_set_clock(struct fleet_talk *t, const struct link_clock *clock)
 {
 	fleet_lock(t->fleet);

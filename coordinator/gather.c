@@ -4,6 +4,7 @@
  */
 #include "gather.h"
 
+#include "gather_merge.h"
 #include "interrupt.h"
 #include "summary.h"
 #include "units.h"
@@ -81,6 +82,38 @@ static bool is_cancelled(void *gather)
 	return take_interrupt(g);
 }
 
+static void say_note(void *gather, const char *text)
+{
+	struct gather *g = gather;
+
+	progress_say(g->progress, LOG_INFO, "merging: %s", text);
+}
+
+/* What was captured is worth more than its order: a merge that fails is told, and gathering goes on. */
+static enum exit_status merge(struct gather *g, struct manifest *m, struct err *err)
+{
+	const struct gather_merge job = {
+		.manifest = m, .staging = bundle_staging(g->bundle),
+		.no_clock_correction = g->request->no_clock_correction,
+		.cancel = is_cancelled, .note = say_note, .arg = g,
+	};
+	struct err why = ERR_INIT;
+	int rc;
+
+	if (!g->request->merge)
+		return EXIT_OK;
+	g->progress->doing = "merging";
+	rc = gather_merge(&job, &why);
+	progress_end(g->progress);
+	if (rc == -ECANCELED) {
+		err_set(err, -EINTR, "interrupted while merging");
+		return left_on_nodes(g, err);
+	}
+	if (rc < 0)
+		progress_say(g->progress, LOG_WARN, "no merged file: %s", why.text);
+	return EXIT_OK;
+}
+
 static enum exit_status pack(struct gather *g, const struct manifest *m, struct err *err)
 {
 	g->progress->doing = "packing";
@@ -115,7 +148,7 @@ static void say_left(struct gather *g)
 	const struct fleet_node *nodes = fleet_nodes(g->fleet, &n);
 
 	for (size_t i = 0; i < n; i++)
-		if (nodes[i].has_report && !nodes[i].removed && !nodes[i].report.running)
+		if (nodes[i].has_report && !nodes[i].removed && !fleet_goes_on(&nodes[i]))
 			progress_say(
 				g->progress, LOG_WARN,
 				"what %s captured stays there; once it answers: swarmcap fetch %s",
@@ -180,7 +213,9 @@ enum exit_status gather_archive(struct gather *g, struct err *err)
 	manifest_make(&in, &m);
 	if (!m.stop_ns)		/* it goes on */
 		m.stop_ns = clock_wall_ns();
-	status = pack(g, &m, err);
+	status = merge(g, &m, err);
+	if (status == EXIT_OK)
+		status = pack(g, &m, err);
 	if (status != EXIT_OK)
 		return status;
 	fleet_remove(g->fleet, false);

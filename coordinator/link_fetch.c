@@ -85,17 +85,19 @@ static int transfer(struct fetch *s, struct err *err)
 		return rc;
 	if (reply.status != 200 && reply.status != 206)
 		return link_refusal(s->l, &reply, err);
+	/* a connection that broke is an error above: this is all that the agent has of it */
 	if (s->at < s->f->bytes)
-		return err_set(err, -EIO, "the agent at %s ended %s after %lld of %lld bytes",
-			       s->l->peer, s->f->spool_name, (long long)s->at,
-			       (long long)s->f->bytes);
+		return err_set(err, -EBADMSG, "the agent at %s has but %lld of %lld bytes of %s",
+			       s->l->peer, (long long)s->at, (long long)s->f->bytes,
+			       s->f->spool_name);
 	return 0;
 }
 
 /* True when it is no use to try again. */
 static bool is_final(const struct fetch *s, int rc)
 {
-	return rc >= 0 || s->local < 0 || rc == -ECANCELED || rc == -EMSGSIZE;
+	return rc >= 0 || s->local < 0 || rc == -ECANCELED || rc == -EMSGSIZE ||
+	       rc == -EBADMSG;
 }
 
 static bool cancelled(const struct fetch *s)

@@ -31,6 +31,9 @@ static const struct {
 	{ "deploy", cmd_deploy },
 	{ "undeploy", cmd_undeploy },
 	{ "doctor", cmd_doctor },
+	{ "archive info", cmd_archive_info },
+	{ "archive verify", cmd_archive_verify },
+	{ "archive merge", cmd_archive_merge },
 };
 
 /* Nothing that we open may become stdin, stdout or stderr. */

@@ -86,7 +86,7 @@ static int64_t window_stop(const struct manifest_input *in)
 	for (size_t i = 0; i < in->n_nodes; i++) {
 		const struct fleet_node *n = &in->nodes[i];
 
-		if (n->has_report && n->report.running && !n->reason)
+		if (fleet_goes_on(n))
 			return 0;
 		for (size_t t = 0; n->has_report && t < n->report.n_targets; t++) {
 			int64_t stopped = manifest_corrected(n, n->report.targets[t].stopped_ns);

@@ -196,7 +196,7 @@ static json_t *make_files(struct manifest_work *w, const struct fleet_node *n,
 /* It was fetched while it goes on. */
 static bool goes_on(const struct fleet_node *n, const struct wire_target *r)
 {
-	return r->state == WIRE_ARMED && n->report.running && !n->reason;
+	return r->state == WIRE_ARMED && fleet_goes_on(n);
 }
 
 /* An agent that was lost says nothing about the end: then the loss is the end. */
@@ -298,6 +298,21 @@ static void add_absent_files(struct manifest_work *w, const struct fleet_node *n
 	}
 }
 
+/* While the agent was away nothing was captured. */
+static void add_gaps(struct manifest_work *w, const struct fleet_node *n, const struct target *t,
+		     const struct wire_target *r)
+{
+	cleanup_free char *what = target_what(t);
+
+	for (size_t i = 0; i < r->n_gaps; i++)
+		manifest_add_missing(w, &(struct manifest_gap){
+			.what = what, .node = n->plan->name,
+			.reason = wire_end_text(WIRE_END_AGENT_LOST), .error = r->gaps[i].why,
+			.from_ns = manifest_corrected(n, r->gaps[i].from_ns),
+			.to_ns = manifest_corrected(n, r->gaps[i].to_ns),
+		});
+}
+
 static void add_entry(struct manifest_work *w, const struct fleet_node *n, const struct target *t,
 		      const struct found *f)
 {
@@ -318,6 +333,7 @@ static void add_entry(struct manifest_work *w, const struct fleet_node *n, const
 	w->out->packets = manifest_sum(w->out->packets, f->t->packets);
 	w->out->dropped_kernel = manifest_sum(w->out->dropped_kernel, f->t->dropped_kernel);
 	w->out->dropped_agent = manifest_sum(w->out->dropped_agent, f->t->dropped_agent);
+	add_gaps(w, n, t, f->t);
 	add_absent_files(w, n, t, f);
 }
 

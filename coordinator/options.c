@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #define SETTLE_MAX_MS (3600 * 1000LL)
@@ -253,24 +254,31 @@ static int set_require_all(struct request *r, const char *value, struct err *err
 
 const struct command_row options_commands[] = {
 	{ "capture", "SELECTOR...", "capture until a limit or ^C, then write one archive",
-	  OPT_CAPTURE, 1, REQUEST_SELECTORS_MAX, "service" },
+	  OPT_CAPTURE, 1, REQUEST_SELECTORS_MAX, "service", false },
 	{ "run", "SELECTOR... -- COMMAND...", "capture while a command runs; its exit status is "
-	  "passed on", OPT_RUN, 1, REQUEST_SELECTORS_MAX, "service" },
+	  "passed on", OPT_RUN, 1, REQUEST_SELECTORS_MAX, "service", false },
 	{ "start", "SELECTOR...", "begin a capture that goes on by itself, and print its id",
-	  OPT_START, 1, REQUEST_SELECTORS_MAX, "service" },
+	  OPT_START, 1, REQUEST_SELECTORS_MAX, "service", false },
 	{ "status", "[ID]", "list running and finished captures on the nodes, or one's tasks",
-	  OPT_STATUS, 0, 1, "capture id" },
-	{ "stop", "ID", "end a capture on every node", OPT_STOP, 1, 1, "capture id" },
+	  OPT_STATUS, 0, 1, "capture id", false },
+	{ "stop", "ID", "end a capture on every node", OPT_STOP, 1, 1, "capture id", false },
 	{ "fetch", "ID", "gather a capture that was left on the nodes into an archive", OPT_FETCH,
-	  1, 1, "capture id" },
-	{ "rm", "ID", "drop a capture from every node's spool", OPT_RM, 1, 1, "capture id" },
+	  1, 1, "capture id", false },
+	{ "rm", "ID", "drop a capture from every node's spool", OPT_RM, 1, 1, "capture id", false },
 	{ "ls", "[SELECTOR...]", "list what can be captured, where, and by which route", OPT_LS, 0,
-	  REQUEST_SELECTORS_MAX, "service" },
+	  REQUEST_SELECTORS_MAX, "service", false },
 	{ "deploy", "", "put the agent on every node, or bring it up to date", OPT_DEPLOY, 0, 0,
-	  NULL },
-	{ "undeploy", "", "take the agent away, leaving nothing behind", OPT_UNDEPLOY, 0, 0, NULL },
+	  NULL, false },
+	{ "undeploy", "", "take the agent away, leaving nothing behind", OPT_UNDEPLOY, 0, 0, NULL,
+	  false },
 	{ "doctor", "", "tell whether every node can capture, and if not, why", OPT_DOCTOR, 0, 0,
-	  NULL },
+	  NULL, false },
+	{ "archive info", "FILE", "tell what is in an archive, without unpacking it",
+	  OPT_ARCHIVE_INFO, 1, 1, "file", true },
+	{ "archive verify", "FILE", "check an archive: digests, counts, and each capture file",
+	  OPT_ARCHIVE_VERIFY, 1, 1, "file", true },
+	{ "archive merge", "FILE...", "merge archives and capture files into one, by corrected time",
+	  OPT_ARCHIVE_MERGE, 1, INT_MAX, "file", true },
 };
 const size_t options_n_commands = ARRAY_SIZE(options_commands);
 
@@ -299,7 +307,14 @@ const struct option_row options_rows[] = {
 	  "tasks that start during the capture do not join it" },
 	{ "output", 'o', "FILE", OPT_GATHERING, false, set_output,
 	  "the archive: .tar, .tar.gz, .tar.zst, .zip, or DIR/ for plain files" },
-	{ "force", 0, NULL, OPT_GATHERING, false, set_force,
+	{ "output", 'o', "FILE", OPT_ARCHIVE_MERGE, false, options_set_merged,
+	  "a pcapng file, or - for stdout; default: the first FILE's name and -merged.pcapng" },
+	{ "merge", 0, NULL, OPT_GATHERING, false, options_set_merge,
+	  "add merged.pcapng: all packets, by corrected time" },
+	{ "no-clock-correction", 0, NULL, OPT_GATHERING | OPT_ARCHIVE_MERGE, false,
+	  options_set_no_clock_correction,
+	  "leave timestamps of the merged file as the nodes' clocks made them" },
+	{ "force", 0, NULL, OPT_GATHERING | OPT_ARCHIVE_MERGE, false, set_force,
 	  "replace an output that exists" },
 	{ "fetch-rate", 0, "RATE", OPT_GATHERING, false, options_set_fetch_rate,
 	  "bytes per second that are fetched from each node, as in 10M; at least 64k" },
@@ -322,7 +337,7 @@ const struct option_row options_rows[] = {
 	  "an image with tcpdump for the route ssh-helper; default: the agent's" },
 	{ "pull", 0, NULL, OPT_HELPER, false, set_pull,
 	  "the helper's image may be pulled" },
-	{ "json", 0, NULL, OPT_REACH & ~OPT_RUN, false, set_json,
+	{ "json", 0, NULL, (OPT_REACH & ~OPT_RUN) | OPT_ARCHIVE, false, set_json,
 	  "one JSON object per line, on stdout" },
 	{ "json", 0, "FILE", OPT_RUN, false, set_json_file,
 	  "one JSON object per line, into FILE; stdout is the command's" },
@@ -352,8 +367,8 @@ const struct option_row options_rows[] = {
 	{ "credentials", 0, "PLACE", OPT_ALL, true, set_credentials,
 	  "certificates: a directory, or a file of --export; default: $SWARMCAP_CREDENTIALS, "
 	  "else ~/.config/swarmcap/<cluster id>" },
-	{ "quiet", 'q', NULL, OPT_ALL, true, set_quiet, "say nothing but errors" },
-	{ "verbose", 'v', NULL, OPT_ALL, true, set_verbose, "say more" },
+	{ "quiet", 'q', NULL, OPT_ALL | OPT_ARCHIVE, true, set_quiet, "say nothing but errors" },
+	{ "verbose", 'v', NULL, OPT_ALL | OPT_ARCHIVE, true, set_verbose, "say more" },
 };
 const size_t options_n_rows = ARRAY_SIZE(options_rows);
 

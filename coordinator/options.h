@@ -9,7 +9,7 @@
 
 #include "request.h"
 
-/* Bits of option_row.commands. */
+/* Bits of option_row.commands; OPT_ALL are those that have to do with an engine. */
 enum {
 	OPT_CAPTURE = 1 << 0,
 	OPT_FETCH = 1 << 1,
@@ -28,6 +28,10 @@ enum {
 	OPT_ID = OPT_FETCH | OPT_RM | OPT_STATUS | OPT_STOP,	/* the operand is a capture's id */
 	OPT_HELPER = OPT_CAPTURE | OPT_RUN | OPT_LS | OPT_DOCTOR,
 	OPT_REACH = OPT_CAPTURING | OPT_ID | OPT_LS | OPT_DOCTOR,
+	OPT_ARCHIVE_INFO = 1 << 16,
+	OPT_ARCHIVE_VERIFY = 1 << 17,
+	OPT_ARCHIVE_MERGE = 1 << 18,
+	OPT_ARCHIVE = OPT_ARCHIVE_INFO | OPT_ARCHIVE_VERIFY | OPT_ARCHIVE_MERGE,
 };
 
 struct command_row {
@@ -35,6 +39,7 @@ struct command_row {
 	unsigned bit;
 	int min_operands, max_operands;
 	const char *operand;		/* what an operand is called in a complaint */
+	bool takes_files;		/* operands are neither selectors nor an id */
 };
 
 /* One option of some commands; a name may stand in several rows with different commands. */

@@ -16,6 +16,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "units.h"
+
 #define LEASE_MS 60000
 #define GRACE_MS 10000			/* from a capture's end by its duration to its deadline */
 #define GRACE_SSH_MS 130000		/* the same where a node may be reached by ssh (fleet_arm.c) */
@@ -111,6 +113,17 @@ static int64_t grace(const struct plan *p)
 	return GRACE_MS;
 }
 
+/* Tests do not wait for a minute. */
+static int64_t lease_ms(void)
+{
+	const char *text = getenv("SWARMCAP_TEST_LEASE");
+	int64_t ms;
+
+	if (!text || units_parse_duration(text, &ms) || ms < 1 || ms > LEASE_MS)
+		return LEASE_MS;
+	return ms;
+}
+
 static int64_t deadline(const struct plan *p, const struct request *r)
 {
 	if (r->duration_ms <= 0 || r->duration_ms > WIRE_DEADLINE_MAX_MS - grace(p))
@@ -123,7 +136,7 @@ void plan_arm(const struct plan *p, const struct plan_node *n, const struct requ
 {
 	*out = (struct wire_arm){
 		.node_id = xstrdup(n->id), .node_name = xstrdup(n->name),
-		.attached = !r->detached, .lease_ms = LEASE_MS, .deadline_ms = deadline(p, r),
+		.attached = !r->detached, .lease_ms = lease_ms(), .deadline_ms = deadline(p, r),
 		.filter = xstrdup_null(r->filter_resolved ? r->filter_resolved : r->filter),
 		.interface = xstrdup_null(r->interface), .snaplen = r->snaplen, .format = r->format,
 		.max_bytes = r->max_bytes, .max_packets = r->max_packets,

@@ -8,6 +8,7 @@
  */
 #include "request.h"
 
+#include "buf.h"
 #include "names.h"
 #include "options.h"
 #include "units.h"
@@ -164,6 +165,9 @@ static int check_together(const struct request *r, struct err *err)
 	if (r->keep_files && !request_rotates(r))
 		return err_set(err, -EINVAL, "--keep-files: there is but one file without "
 			       "--rotate-bytes or --rotate-time");
+	if (r->no_clock_correction && !r->merge && !strstr(r->command, "merge"))
+		return err_set(err, -EINVAL, "--no-clock-correction: it is of --merge, which is not "
+			       "given");
 	return 0;
 }
 
@@ -200,6 +204,36 @@ static int check_selector(const struct request *r, char **operand, struct err *e
 	return 0;
 }
 
+/* "archive merge" are two words of argv. *argc and *argv begin with the last word of the name then. */
+static const struct command_row *find_command(int *argc, char ***argv)
+{
+	const struct command_row *row = options_command((*argv)[0]);
+	cleanup_free char *both = NULL;
+
+	if (row || *argc < 2)
+		return row;
+	both = xasprintf("%s %s", (*argv)[0], (*argv)[1]);
+	row = options_command(both);
+	*argc -= row ? 1 : 0;
+	*argv += row ? 1 : 0;
+	return row;
+}
+
+/* The sentence names the words that could follow, where any could. */
+static int no_command(const char *name, struct err *err)
+{
+	cleanup_free char *first = xasprintf("%s ", name);
+	cleanup_buf struct buf list = BUF_INIT(256);
+
+	for (size_t i = 0; i < options_n_commands; i++)
+		if (str_starts(options_commands[i].name, first))
+			buf_addf(&list, "%s%s", list.len ? ", " : "", options_commands[i].name);
+	if (list.len)
+		return err_set(err, -EINVAL, "no command '%s' alone: %s (see 'swarmcap --help')",
+			       name, list.data);
+	return err_set(err, -EINVAL, "no command '%s' (see 'swarmcap --help')", name);
+}
+
 static int check_operands(const struct command_row *command, int argc, char **argv,
 			  struct request *out, struct err *err)
 {
@@ -210,6 +244,11 @@ static int check_operands(const struct command_row *command, int argc, char **ar
 		return err_set(err, -EINVAL, "%s: unexpected '%s': swarmcap %s%s%s", command->name,
 			       argv[command->max_operands], command->name,
 			       *command->shape ? " " : "", command->shape);
+	if (command->takes_files) {
+		out->files = argv;
+		out->n_files = (size_t)argc;
+		return 0;
+	}
 	if (argc > command->max_operands)
 		return err_set(err, -EINVAL, "%s: more than %d selectors", command->name,
 			       command->max_operands);
@@ -264,9 +303,9 @@ int request_parse(int argc, char **argv, struct request *out, struct err *err)
 
 	argv += optind;
 	argc -= optind;
-	command = options_command(argv[0]);
+	command = find_command(&argc, &argv);
 	if (!command)
-		return err_set(err, -EINVAL, "no command '%s' (see 'swarmcap --help')", argv[0]);
+		return no_command(argv[0], err);
 	out->command = command->name;
 
 	grammar_init(&g, command);

@@ -54,6 +54,7 @@ struct request {
 	const char *output;		/* -o, NULL: named by the first selector and the id */
 	bool no_follow;			/* tasks that start meanwhile stay out */
 	bool force, dry_run;
+	bool merge;			/* --merge: merged.pcapng beside the capture files */
 	int64_t fetch_rate;		/* bytes per second of each node; 0: no limit */
 
 	/* run */
@@ -73,6 +74,11 @@ struct request {
 	const char *listen;		/* --listen ADDRESS or NETWORK; NULL: not given */
 	uint16_t port;			/* --port; 0: not given */
 	bool rotate;
+
+	/* archive info, verify, merge */
+	char *const *files;		/* borrowed from argv */
+	size_t n_files;
+	bool no_clock_correction;	/* of capture and fetch too, with merge */
 };
 
 /*

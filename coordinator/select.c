@@ -76,9 +76,13 @@ static bool *select_services(const struct request *r, const struct cluster *c)
 
 /* ---- tasks ---- */
 
+/*
+ * A manager that has just become the leader calls every node "unknown" until it hears from it: they are
+ * asked, and who is really gone does not answer.
+ */
 static bool is_down(const struct cluster_node *n)
 {
-	return !n || strcmp(n->state, "ready") != 0;
+	return !n || (strcmp(n->state, "ready") != 0 && strcmp(n->state, "unknown") != 0);
 }
 
 static enum fate find_fate(const struct cluster *c, const struct candidate *a)

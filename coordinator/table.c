@@ -1,62 +1,103 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * table.c - columns of text for people
+ * table.c - columns as wide as their widest cell, for people
  */
 #include "table.h"
 
 #include "buf.h"
+#include "utf8.h"
 
-#define CELL_MAX (64u << 10)
+#include <inttypes.h>
 
-void table_add(struct table *t, const char *text)
+static char *cell(const char *text)
 {
-	struct buf b = BUF_INIT(CELL_MAX);
+	cleanup_free char *cut = xstrdup(text && *text ? text : "-");
+	struct buf safe = BUF_INIT(8 * TABLE_CELL_MAX);
 
-	buf_add_safe(&b, text && *text ? text : "-");
-	t->cells = xrealloc(t->cells, t->n + 1, sizeof(*t->cells));
-	t->cells[t->n++] = buf_take(&b);
+	cut[utf8_cut(cut, TABLE_CELL_MAX)] = '\0';
+	buf_add_safe(&safe, cut);
+	return buf_take(&safe);
 }
 
-void table_addf(struct table *t, const char *fmt, ...)
+static void add(struct table *t, const char *first, va_list rest)
 {
-	char text[256];
+	const char *text = first;
+	size_t i = 0;
+
+	t->rows = xrealloc(t->rows, t->n + 1, sizeof(*t->rows));
+	for (; text && i < TABLE_COLUMNS_MAX; i++, text = va_arg(rest, const char *))
+		t->rows[t->n][i] = cell(text);
+	if (t->n == 0)
+		t->columns = i;
+	for (; i < t->columns; i++)
+		t->rows[t->n][i] = cell("");
+	t->n++;
+}
+
+void table_head(struct table *t, const char *first, ...)
+{
 	va_list ap;
 
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	va_start(ap, first);
+	add(t, first, ap);
 	va_end(ap);
-	table_add(t, text);
 }
 
-/* Characters, which are as many columns for all but a few. */
-static int width(const char *s)
+void table_row(struct table *t, const char *first, ...)
 {
-	int n = 0;
+	va_list ap;
+
+	va_start(ap, first);
+	add(t, first, ap);
+	va_end(ap);
+}
+
+const char *table_number(int64_t n, char out[static TABLE_NUMBER_MAX])
+{
+	if (n < 0)
+		return "-";
+	snprintf(out, TABLE_NUMBER_MAX, "%" PRId64, n);
+	return out;
+}
+
+/* Characters, not bytes; what is wider than one column is rare in names. */
+static size_t width_of(const char *s)
+{
+	size_t n = 0;
 
 	for (; *s; s++)
-		n += (*s & 0xc0) != 0x80;
+		n += ((unsigned char)*s & 0xc0) != 0x80;
 	return n;
 }
 
-void table_print(FILE *to, const struct table *t)
+static void print_cell(FILE *to, const char *text, size_t width, bool last)
 {
-	cleanup_free int *widths = xcalloc(t->columns, sizeof(*widths));
+	size_t n = width_of(text);
 
+	fprintf(to, "%s%*s", text, last || n >= width ? 0 : (int)(width - n), "");
+	fputs(last ? "\n" : "  ", to);
+}
+
+void table_print(const struct table *t, FILE *to)
+{
+	size_t width[TABLE_COLUMNS_MAX] = { 0 };
+
+	if (t->n < 2)
+		return;
 	for (size_t i = 0; i < t->n; i++)
-		if (width(t->cells[i]) > widths[i % t->columns])
-			widths[i % t->columns] = width(t->cells[i]);
-	for (size_t i = 0; i < t->n; i++) {
-		bool last = (i + 1) % t->columns == 0;
-		int pad = last ? 0 : widths[i % t->columns] + 2 - width(t->cells[i]);
-
-		fprintf(to, "%s%*s", t->cells[i], pad, last ? "\n" : "");
-	}
+		for (size_t c = 0; c < t->columns; c++)
+			if (width_of(t->rows[i][c]) > width[c])
+				width[c] = width_of(t->rows[i][c]);
+	for (size_t i = 0; i < t->n; i++)
+		for (size_t c = 0; c < t->columns; c++)
+			print_cell(to, t->rows[i][c], width[c], c + 1 == t->columns);
 }
 
 void table_release(struct table *t)
 {
 	for (size_t i = 0; i < t->n; i++)
-		free(t->cells[i]);
-	free(t->cells);
-	*t = (struct table)TABLE_INIT(0);
+		for (size_t c = 0; c < t->columns; c++)
+			free(t->rows[i][c]);
+	free(t->rows);
+	*t = (struct table)TABLE_INIT;
 }

@@ -1,29 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * table.h - columns of text for people; pure
+ * table.h - columns as wide as their widest cell, for people
  *
- *	cleanup_table struct table t = TABLE_INIT(4);
- *	table_add(&t, "ID"); ...		cells from left to right, row after row
- *	table_print(stdout, &t);
- *
- * Texts may come from anywhere: a cell shows control characters as \xNN, and "-" for none.
+ *	struct table t = TABLE_INIT;
+ *	table_head(&t, "NODE", "CLOCK", NULL)
+ *	table_row(&t, node, clock, NULL)	copied, made safe for a terminal; "" is shown as "-"
+ *	table_print(&t, stdout)			nothing when there are no rows
+ *	table_release(&t)
  */
 #ifndef TABLE_H
 #define TABLE_H
 
 #include "util.h"
 
+#define TABLE_COLUMNS_MAX 12
+#define TABLE_CELL_MAX 4096		/* bytes of a cell; what is behind is left out */
+#define TABLE_NUMBER_MAX 24
+
 struct table {
-	size_t columns, n;
-	char **cells;
+	char *(*rows)[TABLE_COLUMNS_MAX];	/* the first is the head */
+	size_t n, columns;
 };
 
-#define TABLE_INIT(c) { (c), 0, NULL }
+#define TABLE_INIT { NULL, 0, 0 }
 #define cleanup_table cleanup(table_release)
 
-void table_add(struct table *t, const char *text);
-void table_addf(struct table *t, const char *fmt, ...) PRINTF(2, 3);
-void table_print(FILE *to, const struct table *t);
+void table_head(struct table *t, const char *first, ...) __attribute__((sentinel));
+void table_row(struct table *t, const char *first, ...) __attribute__((sentinel));
+/* A number for a cell, in the caller's buffer; "-" below 0, where it is not known. */
+const char *table_number(int64_t n, char out[static TABLE_NUMBER_MAX]);
+void table_print(const struct table *t, FILE *to);
 void table_release(struct table *t);
 
 #endif

@@ -203,6 +203,7 @@ static void take_stats(struct tap_run *r, const struct pcapng_stats *s)
 static int take_packet(struct tap_run *r, struct tap_event *e)
 {
 	int64_t stop = r->feed.heard->stop_ns;
+	size_t taken;
 	int rc;
 
 	if (r->full || (stop && e->packet.ts_ns > stop))
@@ -212,7 +213,7 @@ static int take_packet(struct tap_run *r, struct tap_event *e)
 		if (rc)
 			return rc;
 	}
-	return fileset_add(r->file, &e->packet, &r->err);
+	return fileset_add(r->file, &e->packet, 1, &taken, &r->err);
 }
 
 static int take_event(struct tap_run *r, struct tap_event *e)

@@ -36,7 +36,7 @@
 
 #include "segment.h"
 
-#define FILESET_E_PACKETS 1	/* taken, and it was the last one of max_packets */
+#define FILESET_E_PACKETS 1	/* the last one that was taken is the last one of max_packets */
 #define FILESET_E_BYTES 2	/* not taken: max_bytes would be passed */
 #define FILESET_E_BUSY 3	/* not taken: the disk is behind; ask again, or drop it */
 
@@ -72,11 +72,24 @@ struct fileset_plan {
 	void *arg;
 };
 
+/*
+ * What a former life of the program left of the same target: the limits count it, numbers go on
+ * behind its files, and a ring counts and removes them. Copied.
+ */
+struct fileset_former {
+	const struct wire_file *files;
+	size_t n_files;
+	int64_t removed_packets, removed_bytes;	/* of files that a ring let go */
+	int64_t truncated;
+};
+
 struct fileset;
 
 struct fileset *fileset_new(const struct fileset_plan *p);
 /* Waits for deferred files; what was not finished stays hidden, unless begin failed. */
 void fileset_free(struct fileset *f);
+/* Before the first fileset_declare. */
+void fileset_go_on(struct fileset *f, const struct fileset_former *former);
 /*
  * Interfaces count from 0 in the order of their declaration. 0, FILESET_E_BYTES, -errno (in both
  * cases it counts, and its packets are not to be added); before fileset_begin always 0. Copied.
@@ -88,15 +101,22 @@ uint16_t fileset_link_type(const struct fileset *f, size_t number);
 /* -EFBIG: max_bytes is less than an empty capture needs. Nothing is left on disk then. */
 int fileset_begin(struct fileset *f, struct err *err);
 /*
- * p->interface is the number of the declaration. 0, FILESET_E_*, or -errno (not taken): -EDQUOT
- * and -ENOSPC are the room's.
+ * n packets in order; their interface is the number of the declaration. *taken becomes how many were
+ * taken. 0: all; else why the one behind them was not (but see FILESET_E_PACKETS): FILESET_E_*, or
+ * -errno: -EDQUOT and -ENOSPC are the room's.
  */
-int fileset_add(struct fileset *f, const struct pcapng_packet *p, struct err *err);
+int fileset_add(struct fileset *f, const struct pcapng_packet *p, size_t n, size_t *taken,
+		struct err *err);
 /*
  * now_ns: monotonic. What lies in memory longer than age_ms is handed to the disk (0: all of it).
  * 0, or -errno of a write that failed.
  */
 int fileset_tick(struct fileset *f, int64_t now_ns, int age_ms, struct err *err);
+/*
+ * Descriptors of the files that something was put into since the last call, for another thread that
+ * syncs and closes them. Free the array.
+ */
+size_t fileset_share(struct fileset *f, int **fds);
 /* All drops so far, for the statistics of files that end from now on; < 0, or never: unknown. */
 void fileset_set_dropped(struct fileset *f, int64_t dropped);
 /* Nothing waits in memory to be written. */
@@ -107,6 +127,9 @@ bool fileset_loses_interfaces(const struct fileset *f);
 int64_t fileset_bytes(const struct fileset *f);
 int64_t fileset_packets(const struct fileset *f);	/* taken, those of removed files included */
 int64_t fileset_truncated(const struct fileset *f);
+
+/* What was in files that a ring let go, those of former lives included. From any thread. */
+void fileset_removed(struct fileset *f, int64_t *packets, int64_t *bytes);
 
 struct fileset_end {
 	int64_t start_ns, end_ns;	/* of the capture, wall clock */

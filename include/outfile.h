@@ -32,11 +32,11 @@ int outfile_open(struct outfile **out, struct disk *d, int dirfd, const char *na
 /* Waits until nothing of it is with the disk; what was not flushed is lost. NULL is fine. */
 void outfile_free(struct outfile *o);
 /*
- * n (up to OUTFILE_RESERVE_MAX) bytes of memory behind all that was put so far; valid until the
- * next call. NULL: no buffer is free (ask again after disk_on_free), or writing failed (which it
+ * n (up to OUTFILE_RESERVE_MAX) bytes of memory behind all that was put so far, or more: *room
+ * becomes how many (room may be NULL). Valid until the next call. NULL: no buffer is free (ask again after disk_on_free), or writing failed (which it
  * says with the next buffer; outfile_error says it at once).
  */
-uint8_t *outfile_reserve(struct outfile *o, size_t n);
+uint8_t *outfile_reserve(struct outfile *o, size_t n, size_t *room);
 void outfile_advance(struct outfile *o, size_t n);
 /* For what is not a packet: never refused. 0, or -errno of a write that failed earlier. */
 int outfile_put(struct outfile *o, const void *p, size_t n);
@@ -48,6 +48,11 @@ uint64_t outfile_size(const struct outfile *o);
 bool outfile_is_flushed(const struct outfile *o);
 /* Hands over what waits and gives the buffer back to the pool; does not wait for the disk. */
 void outfile_flush(struct outfile *o);
+/*
+ * For another thread that is to sync what was written so far, while this one goes on: a descriptor of
+ * its own (close it), or -errno.
+ */
+int outfile_share(const struct outfile *o);
 /*
  * Blocks: everything written, the file cut to its size and synced (its data: the name is the
  * caller's). 0 or -errno. hex may be NULL. Nothing is put afterwards.

@@ -65,6 +65,9 @@ struct pcapng_name {
 
 int pcapng_put_section(struct buf *b, const struct pcapng_section *s);
 int pcapng_put_interface(struct buf *b, const struct pcapng_interface *i);
+/* With options behind, as pcapng_other_options makes them; NULL: none. */
+int pcapng_put_interface_and(struct buf *b, const struct pcapng_interface *i,
+			     const struct buf *options);
 /*
  * As many blocks as needed; none when no name is left. Of several names for one address,
  * Wireshark shows the last.
@@ -74,6 +77,8 @@ int pcapng_put_stats(struct buf *b, const struct pcapng_stats *s);
 size_t pcapng_packet_size(uint32_t caplen, uint32_t flags);
 /* Returns the bytes written, pcapng_packet_size(). */
 size_t pcapng_put_packet(void *out, const struct pcapng_packet *p);
+/* The same as a packet of another interface. */
+size_t pcapng_put_packet_of(void *out, uint32_t interface, const struct pcapng_packet *p);
 
 /* ---- reading ---- */
 
@@ -86,6 +91,9 @@ struct pcapng_block {
 	uint32_t type;				/* as in the file */
 	uint64_t offset;			/* of the block in the file */
 	uint32_t size;				/* of the block */
+	bool big;				/* byte order of raw */
+	/* the block as it stands in the file; of a classic pcap's (capfile.h) NULL */
+	const uint8_t *raw;
 	/* valid until the next pcapng_next; texts are NUL-terminated copies of the reader */
 	struct pcapng_section section;
 	struct pcapng_interface interface;	/* of PCAPNG_INTERFACE */
@@ -108,6 +116,25 @@ void pcapng_reader_free(struct pcapng_reader *r);
  * is always one of its section's; a new section begins anew at 0.
  */
 int pcapng_next(struct pcapng_reader *r, struct pcapng_block *out, struct err *err);
+
+/*
+ * The names of a PCAPNG_NAMES block, in their order: address as text, without a prefix length, and
+ * name, both valid for the call only. Records that go past the block end it, others are skipped.
+ */
+void pcapng_each_name(const struct pcapng_block *b,
+		      void (*fn)(void *arg, const char *address, const char *name), void *arg);
+
+/*
+ * Appends the options of a PCAPNG_INTERFACE block (not a classic file's) that struct pcapng_interface
+ * does not hold, in their order. 0 or -EFBIG.
+ */
+int pcapng_other_options(const struct pcapng_block *b, struct buf *out);
+/*
+ * An enhanced packet block of ours from one of either byte order, or from an old packet block, which
+ * was read without complaint: of the same size, with all its options. Its interface and its time are
+ * the caller's to write over.
+ */
+void pcapng_turn_packet(uint8_t *to, const uint8_t *from, uint32_t size, bool big);
 
 struct pcapng_summary {
 	uint64_t whole;				/* bytes up to the end of the last whole block */

@@ -58,13 +58,22 @@ void segment_discard(struct segment *s);
  */
 uint64_t segment_size(const struct segment *s);
 int64_t segment_packets(const struct segment *s);
+
+#define SEGMENT_OTHER UINT32_MAX
+struct segment_run {
+	/* pcapng_packet.interface to its number in this file; SEGMENT_OTHER: it is of another one */
+	const uint32_t *numbers;
+	uint64_t max_size;	/* segment_size() may become so large; 0: no limit */
+	int64_t until_ns;	/* packets from then on are another file's; INT64_MAX: none */
+};
+
 /*
- * Takes the packet if segment_size() then is at most max_size (0: no limit). 0, SEGMENT_E_*;
- * -EDQUOT, -ENOSPC (the floor) or -errno of a write that failed: the packet was not taken.
- * No system call but once in SEGMENT_ROOM_STEP.
+ * Takes packets in their order; *taken becomes how many. 0: all, or up to one that is another file's.
+ * Else it says why the one behind them was not taken: SEGMENT_E_*; -EDQUOT, -ENOSPC (the floor) or
+ * -errno of a write that failed. No system call but once in SEGMENT_ROOM_STEP.
  */
-int segment_add(struct segment *s, const struct pcapng_packet *p, uint64_t max_size,
-		struct err *err);
+int segment_add(struct segment *s, const struct segment_run *run, const struct pcapng_packet *p,
+		size_t n, size_t *taken, struct err *err);
 /*
  * One more interface, of the same link type, behind the others; within max_size as segment_add, but
  * never busy. A classic file has none to add.
@@ -77,6 +86,12 @@ bool segment_is_flushed(const struct segment *s);
  * we die. now_ns: monotonic. 0, or -errno of a write that failed.
  */
 int segment_tick(struct segment *s, int64_t now_ns, int age_ms, struct err *err);
+
+/*
+ * For a sync by another thread: a descriptor (close it). -1: nothing was put since the last one, or none
+ * can be had.
+ */
+int segment_share(struct segment *s);
 
 struct segment_end {
 	int64_t start_ns, end_ns;

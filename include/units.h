@@ -17,6 +17,12 @@
 int units_parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 int units_parse_duration(const char *s, int64_t *ms_out);
 int units_parse_size(const char *s, uint64_t *bytes_out);
+/* "+3ms", "-250us", "2h": how far a clock is ahead. */
+#define UNITS_OFFSET_MAX (INT64_MAX / 4)
+int units_parse_offset(const char *s, int64_t *ns_out);
+
+/* As units_format_time writes it; up to nine digits of a fraction, or none. From 1970 to 2261. */
+int units_parse_time(const char *s, int64_t *ns_out);
 
 /* Into out[UNITS_TIME_MAX]; return out. "2026-11-23T14:39:05.120334551Z" */
 char *units_format_time(int64_t ns, char *out);

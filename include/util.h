@@ -68,9 +68,15 @@ static inline int take_fd(int *fd)
 	return n;
 }
 
-/* Nanoseconds. clock_wall_ns is CLOCK_REALTIME, clock_mono_ns CLOCK_MONOTONIC. */
+/*
+ * Nanoseconds. clock_wall_ns is CLOCK_REALTIME, clock_mono_ns CLOCK_MONOTONIC. A test may shift the
+ * first one; clock_kernel_ns is as the kernel stamps packets, whatever was shifted.
+ */
 int64_t clock_wall_ns(void);
+int64_t clock_kernel_ns(void);
 int64_t clock_mono_ns(void);
+void clock_set_shift_ns(int64_t ns);
+int64_t clock_shift_ns(void);
 /* Sleeps, resumed after signals. */
 void clock_sleep_ms(long ms);
 

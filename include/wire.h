@@ -30,6 +30,7 @@
 #define WIRE_FILES_MAX 4096		/* of one target */
 #define WIRE_HOSTS_MAX 8192		/* names for the name-resolution block */
 #define WIRE_NOTES_MAX 64
+#define WIRE_GAPS_MAX 64		/* of one target */
 #define WIRE_TEXT_MAX 1024		/* bytes of a name, a label */
 #define WIRE_BODY_MAX (4u << 20)	/* of a request */
 #define WIRE_CONTEXT_MAX (1u << 20)	/* of the coordinator's own object, as text */
@@ -116,6 +117,12 @@ struct wire_file {
 	bool recovered;			/* cut after its last whole block by a later agent */
 };
 
+/* The agent was away: what came in between was not captured. */
+struct wire_gap {
+	int64_t from_ns, to_ns;		/* to 0: it did not go on */
+	char *why;
+};
+
 /* What happened to one target so far. */
 struct wire_target {
 	char *key;
@@ -130,6 +137,8 @@ struct wire_target {
 	size_t n_interfaces;
 	struct wire_file *files;		/* whole ones only */
 	size_t n_files;
+	struct wire_gap *gaps;			/* in order of time */
+	size_t n_gaps;
 	char **notes;
 	size_t n_notes;
 };

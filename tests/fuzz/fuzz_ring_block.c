@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(block, data + 1, size - 1);
 	ring_cursor_init(&c, block, (uint32_t)size - 1);
 	announced = c.left;
-	while (ring_cursor_get(&c, &f)) {
+	while (ring_cursor_take(&c, &f, 1)) {
 		uint32_t caplen = f.head->tp_snaplen;
 		struct pcapng_packet p = { 0 };
 
@@ -37,7 +37,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		for (uint32_t i = 0; i < p.caplen; i++)
 			sum += p.data[i];
-		ring_cursor_skip(&c);
 		n++;
 	}
 	if (n > announced || (sum == 1 && n == UINT32_MAX))

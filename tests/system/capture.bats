@@ -162,6 +162,30 @@ staged() { [ -n "$(find "$SHARE/.$1.tar.partial-"* -type f)" ]; }
 	[ "$(manifest '[.nodes[].route] | unique | join(" ")')" = agent ]
 }
 
+@test "--merge adds one file with every packet of all tasks, in order, each under its own interface" {
+	local n=0 f merged
+	run -0 --separate-stderr swarmcap capture web client -d 2s --merge -o "$SHARE/merge.tar"
+	unpack "$SHARE/merge.tar"
+	merged=$unpacked/merged.pcapng
+	[ "$(manifest .capture.merged)" = merged.pcapng ]
+	manifest '.notes[]' | grep -qE '^the order of packets of two nodes is uncertain where they are less than [0-9.]+ ms apart'
+	for f in "$unpacked"/node*.pcapng; do n=$((n + $(capinfos -Mrc "$f" | sed -n 's/^Number of packets: *//p'))); done
+	[ "$n" -gt 100 ]
+	[ "$(capinfos -Mc "$merged" | sed -n 's/^Number of packets: *//p')" -eq "$n" ]
+	capinfos "$merged" | grep -q 'Strict time order:   True'
+	# each task's packets are under its name, all of them
+	tshark -r "$merged" -T fields -e frame.interface_description 2>/dev/null | sed 's/ .*//' | sort | uniq -c >"$BATS_TEST_TMPDIR/in-merged"
+	for f in "$unpacked"/node*.pcapng; do tshark -r "$f" -T fields -e frame.interface_description 2>/dev/null; done |
+		sed 's/ .*//' | sort | uniq -c | diff - "$BATS_TEST_TMPDIR/in-merged"
+	tshark -N n -r "$merged" -Y http.request 2>/dev/null | grep -qE ' client[.][^ ]* → web[.]'
+	(cd "$unpacked" && sha256sum --quiet -c SHA256SUMS)
+	"$BUILD/swarmcap" archive verify "$SHARE/merge.tar"
+	"$BUILD/swarmcap" archive info "$SHARE/merge.tar" | grep -q '^merged    merged.pcapng$'
+	# made again from the archive it is the same, byte for byte
+	"$BUILD/swarmcap" -q archive merge "$SHARE/merge.tar" -o "$BATS_TEST_TMPDIR/again.pcapng"
+	cmp "$merged" "$BATS_TEST_TMPDIR/again.pcapng"
+}
+
 @test "--max-packets 100 gives exactly 100 in a busy target" {
 	local to
 	to=$(in_task web.1 ip -4 -o addr show eth0 | awk '{ sub("/.*", "", $4); print $4 }')

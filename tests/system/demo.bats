@@ -35,7 +35,11 @@ teardown_file() { lab_down; }
 
 @test "every option of --help is in the man page, and the other way round" {
 	local shown written
-	shown=$( ("$BUILD/swarmcap" --help; for c in capture fetch rm ls deploy undeploy doctor; do "$BUILD/swarmcap" $c --help; done) |
+	shown=$( ("$BUILD/swarmcap" --help
+		for c in capture fetch rm ls deploy undeploy doctor 'archive info' 'archive verify' 'archive merge'; do
+			# shellcheck disable=SC2086 # two words
+			"$BUILD/swarmcap" $c --help
+		done) |
 		sed -nE 's/^  (-., |    )--([a-z-]+).*/\2/p' | sort -u)
 	written=$(sed -nE 's/^\.It .*Fl Fl ([a-z-]+).*/\1/p' "$top/docs/swarmcap.1" | sort -u)
 	[ "$(wc -l <<<"$shown")" -gt 15 ]

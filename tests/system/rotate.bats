@@ -53,7 +53,7 @@ all_sound() {
 tcpdump_in() {
 	pid_of "$2"
 	start "$1" run_on "$node" nsenter -t "$pid" -n tcpdump -i eth0 --immediate-mode -U -B 16384 -w "$SHARE/$1.pcap" 'udp port 80'
-	wait_for 5 grep -q 'listening on' "$BATS_TEST_TMPDIR/$1.err"
+	wait_for 30 grep -q 'listening on' "$BATS_TEST_TMPDIR/$1.err"
 }
 
 # spooled PATTERN: files of that name in the spool of web.1's node
@@ -122,12 +122,12 @@ at_most_spooled() { [ "$(spooled "$2" | wc -l)" -le "$1" ]; }
 	[ "$(manifest '.capture.limits | "\(.rotate_bytes) \(.rotate_ms) \(.keep_files)"')" = "null 1000 null" ]
 	n=$(files | wc -l)
 	entry '.files[] | "\(.name) \(.packets) \(.first) \(.last)"'
-	[ "$n" -ge 4 ]
-	[ "$n" -le 6 ]
+	[ "$n" -ge 3 ]
+	[ "$n" -le 7 ]
 	diff <(files) <(seq -f "$(stem)-%03g.pcapng" 0 $((n - 1)))
 	[ "$(entry '[.files[].packets] | add')" -eq "$(entry .packets)" ]
-	# a second's packets; the first began before they came, the last ends with the capture
-	[ "$(entry '[.files[1:-1][].packets | select(. < 400 or . > 600)] | length')" -eq 0 ]
+	# a second's packets each, however slow the sender was
+	files | while read -r name; do capinfos -TrumM "$unpacked/$name" 2>/dev/null; done | awk '$NF + 0 > 1 { bad++ } END { exit bad > 0 || NR < 3 }'
 	# nothing is lost between two files
 	files | while read -r name; do numbers "$unpacked/$name"; done | sort -n >"$BATS_TEST_TMPDIR/ours"
 	diff "$BATS_TEST_TMPDIR/ours" <(seq "$(head -n 1 "$BATS_TEST_TMPDIR/ours")" "$(tail -n 1 "$BATS_TEST_TMPDIR/ours")")
@@ -138,15 +138,15 @@ at_most_spooled() { [ "$(spooled "$2" | wc -l)" -le "$1" ]; }
 	armed silence
 	run -1 any_spooled '[0-9]*-000.pcapng'
 	flood 10 100
-	wait_for 5 any_spooled '[0-9]*-000.pcapng'
+	wait_for 60 any_spooled '[0-9]*-000.pcapng'
 	sleep 2.5
 	stop silence
 	unpack "$SHARE/silence.tar"
 	all_sound
 	[ "$(entry .packets)" -eq 10 ]
 	[ "$(entry '[.files[].packets] | add')" -eq 10 ]
-	# two while packets came, when the tick fell among them, and one that may be empty
-	[ "$(entry '.files | length')" -le 3 ]
+	# as many as had packets, when ticks fell among them, and one that may be empty
+	[ "$(entry '.files | length')" -le 4 ]
 	[ "$(manifest '.targets[] | select(.task != "web.1") | .files | length' | xargs)" = '1 1' ]
 }
 
@@ -156,7 +156,7 @@ at_most_spooled() { [ "$(spooled "$2" | wc -l)" -le "$1" ]; }
 	armed ring
 	flood 4000
 	# the one that is being written, which is hidden, counts
-	wait_for 5 at_most_spooled 2 '[0-9]*-0[0-9][0-9].pcapng'
+	wait_for 60 at_most_spooled 2 '[0-9]*-0[0-9][0-9].pcapng'
 	stop ring
 	unpack "$SHARE/ring.tar"
 	all_sound

@@ -29,10 +29,11 @@ static void add(struct candidates *c, const char *file)
 	close(ns);
 }
 
-static int count(void *arg, const struct pcapng_packet *p)
+static bool count(void *arg, const struct pcapng_packet *p, size_t n, size_t *taken)
 {
-	++*(int *)arg;
-	return 0;
+	*(int *)arg += (int)n;
+	*taken = n;
+	return true;
 }
 
 /* All packets of a ring that receives no more. */

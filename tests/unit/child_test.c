@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #define OUT "/tmp/child_test.out"
+#define MARK "/tmp/child_test.mark"
 
 static struct child_before before;
 
@@ -84,10 +85,10 @@ static void what_cannot_be_run(void **state)
 	child_release(&c);
 }
 
+static const int all[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 };
+
 static void signals_are_passed(void **state)
 {
-	static const int all[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 };
-
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		struct child c;
 		struct err err;
@@ -146,6 +147,36 @@ static void closed_stays_closed(void **state)
 	assert_int_equal(wait_for(&c), 0);
 }
 
+/* As of make's job server: what we were started with is its, what we opened is not. */
+static void descriptors(void **state)
+{
+	int first = open(MARK, O_RDONLY | O_CREAT, 0600), last;
+	struct child_before with;
+	cleanup_free char *got = NULL, *want = NULL;
+
+	dup2(first, 40);
+	child_remember(&with);
+	last = dup2(first, 41);		/* without FD_CLOEXEC, as a library does */
+	assert_true(first >= 0 && last == 41 && dup2(first, 39) == 39);
+	want = xasprintf("%d\n40\n", first);
+	{
+		const char *argv[] = { "sh", "-c", "exec >" OUT "; cd /proc/$$/fd && for f in *; do "
+				       "[ $f -lt 3 ] || [ ! " MARK " -ef $f ] || echo $f; done",
+				       NULL };
+		struct child c = CHILD_INIT;
+
+		assert_int_equal(child_start(&c, (char *const *)argv, &with, NULL), 0);
+		assert_int_equal(wait_for(&c), 0);
+	}
+	got = util_read_file(OUT, 4096);
+	assert_string_equal(got, want);
+	unlink(OUT);
+	unlink(MARK);
+	close(first);
+	for (int fd = 39; fd <= 41; fd++)
+		close(fd);
+}
+
 static void whose_status_it_is(void **state)
 {
 	assert_int_equal(child_run_status(0, 0), 0);
@@ -165,9 +196,13 @@ int main(void)
 		cmocka_unit_test(nothing_of_ours_is_seen),
 		cmocka_unit_test(same_group_session_and_folder),
 		cmocka_unit_test(closed_stays_closed),
+		cmocka_unit_test(descriptors),
 		cmocka_unit_test(whose_status_it_is),
 	};
 
+	/* as on a terminal, and not as under nohup or in a shell's background */
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		signal(all[i], SIG_DFL);
 	child_remember(&before);
 	return cmocka_run_group_tests_name("child", tests, NULL, NULL);
 }

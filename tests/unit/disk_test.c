@@ -61,7 +61,7 @@ static void test_exhausted(void **state)
 	assert_false(disk_is_short(d));
 	for (int i = 0; i < FILES; i++) {
 		o[i] = open_file(d, i);
-		if (outfile_reserve(o[i], 100))
+		if (outfile_reserve(o[i], 100, NULL))
 			outfile_advance(o[i], 100);
 		else if (refused < 0)
 			refused = i;
@@ -76,7 +76,7 @@ static void test_exhausted(void **state)
 	for (int ms = 0; ms < 2000 && !atomic_load(&freed); ms++)
 		clock_sleep_ms(1);
 	assert_int_equal(atomic_load(&freed), 1);
-	assert_non_null(outfile_reserve(o[refused + 1], 100));
+	assert_non_null(outfile_reserve(o[refused + 1], 100, NULL));
 	assert_int_equal(outfile_finish(o[refused], NULL), 0);
 	close_all(o, FILES);
 	assert_false(disk_is_short(d));
@@ -94,7 +94,7 @@ static void test_all_are_full(void **state)
 		o[i] = open_file(d, (int)i);
 	for (int round = 0; round < 200; round++)
 		for (unsigned i = 0; i < BUFFERS * 2; i++) {
-			while (!outfile_reserve(o[i], 300000)) {
+			while (!outfile_reserve(o[i], 300000, NULL)) {
 				for (unsigned k = 0; k < BUFFERS * 2; k++)
 					outfile_flush(o[k]);
 				clock_sleep_ms(1);
@@ -118,7 +118,7 @@ static void test_memory_is_given_back(void **state)
 
 	assert_int_equal(disk_resident(d), 0);
 	for (int i = 0; i < 4000; i++) {
-		if (outfile_reserve(o[0], 1400))
+		if (outfile_reserve(o[0], 1400, NULL))
 			outfile_advance(o[0], 1400);
 		else
 			clock_sleep_ms(1);
@@ -126,7 +126,7 @@ static void test_memory_is_given_back(void **state)
 	outfile_flush(o[0]);
 	assert_true(disk_resident(d) >= DISK_BUFFER);
 	for (int i = 0; i < 60 && disk_resident(d) > DISK_SMALL; i++) {
-		if (outfile_reserve(o[0], 1400))
+		if (outfile_reserve(o[0], 1400, NULL))
 			outfile_advance(o[0], 1400);
 		outfile_flush(o[0]);
 		clock_sleep_ms(100);
@@ -153,7 +153,7 @@ static void *write_file(void *arg)
 	uint8_t *p;
 
 	for (uint32_t i = 0; i < 20000; i++) {
-		while (!(p = outfile_reserve(o, 700)))
+		while (!(p = outfile_reserve(o, 700, NULL)))
 			clock_sleep_ms(1);
 		memset(p, (int)(i + (uint32_t)w->number), 700);
 		outfile_advance(o, 700);

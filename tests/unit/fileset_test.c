@@ -113,9 +113,10 @@ static int add(struct fileset *f, uint32_t interface, uint32_t n)
 {
 	const struct pcapng_packet p = { .interface = interface, .ts_ns = T0, .caplen = n,
 					 .len = n + 1, .data = data };
+	size_t taken;
 	int r;
 
-	while ((r = fileset_add(f, &p, NULL)) == FILESET_E_BUSY)
+	while ((r = fileset_add(f, &p, 1, &taken, NULL)) == FILESET_E_BUSY)
 		clock_sleep_ms(1);
 	return r;
 }
@@ -386,9 +387,10 @@ static void test_rotation_loses_nothing(void **state)
 static int add_at(struct fileset *f, int64_t ts)
 {
 	const struct pcapng_packet p = { .ts_ns = ts, .caplen = 60, .len = 60, .data = data };
+	size_t taken;
 	int r;
 
-	while ((r = fileset_add(f, &p, NULL)) == FILESET_E_BUSY)
+	while ((r = fileset_add(f, &p, 1, &taken, NULL)) == FILESET_E_BUSY)
 		clock_sleep_ms(1);
 	return r;
 }

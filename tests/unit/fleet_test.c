@@ -22,6 +22,7 @@ struct agent {
 	char id[8];
 	const char *says_id;		/* another node's, or NULL */
 	bool absent, target_fails, wrong_digest, hangs_in_stop, knows_nothing;
+	bool mute;			/* after arm it answers nothing of use */
 	bool joins;			/* its target was not asked for */
 	bool joins_late;		/* it has none before the first poll */
 	enum wire_end ends_by;		/* seen from the first poll on */
@@ -57,6 +58,7 @@ static char *report_of(struct agent *a, bool with_token)
 	struct wire_report r = { .node_id = (char *)(a->says_id ? a->says_id : a->id),
 				 .node_name = (char *)"node", .version = (char *)"0.1.0",
 				 .running = a->running, .attached = true, .armed_ns = 1000,
+				 .window_start_ns = a->window_start_ns,
 				 .targets = &target,
 				 .n_targets = !(a->joins_late && with_token) };
 	struct wire_joined joined = { .key = target.key, .service_id = (char *)"s",
@@ -125,6 +127,8 @@ static enum MHD_Result answer(struct agent *a, struct MHD_Connection *c, const c
 		return fake_answer(c, 200, time, strlen(time), NULL);
 	if (a->knows_nothing)
 		return fake_answer(c, 404, unknown, strlen(unknown), NULL);
+	if (a->mute && a->running && strcmp(method, "DELETE") != 0 && !strstr(url, "/stop"))
+		return fake_answer(c, 500, "", 0, NULL);
 	if (!strcmp(method, "DELETE")) {
 		a->removes++;
 		return fake_answer(c, 204, "", 0, NULL);
@@ -679,6 +683,15 @@ static void the_next_route_when_one_is_closed(void **state)
 	strike_stage(&s);
 }
 
+/* An agent knows nothing of it, and nobody listens for ssh. */
+static int open_no_ssh(struct reach *x, const struct plan_node *n, enum route route,
+		       const struct reach_job *job, struct link **out, struct err *err)
+{
+	if (route == ROUTE_AGENT)
+		return -ENODATA;
+	return err_set(err, -ECONNREFUSED, "nobody listens");
+}
+
 /* node0 keeps nothing, node1 may not be looked at, and of node2 one way is told to keep nothing. */
 static int open_hidden(struct reach *x, const struct plan_node *n, enum route route,
 		       const struct reach_job *job, struct link **out, struct err *err)
@@ -723,6 +736,32 @@ static void what_may_not_be_looked_at_is_told(void **state)
 	strike_stage(&s);
 }
 
+static void a_node_without_ssh_keeps_nothing(void **state)
+{
+	struct stage s = { 0 };
+	const struct fleet_job job = {
+		.plan = &s.plan, .cluster = &s.cluster, .staging_fd = -1, .open = open_no_ssh,
+	};
+	struct fleet *f = NULL;
+	struct fleet_node *nodes;
+	size_t n;
+
+	raise_stage(&s);
+	for (size_t i = 0; i < NODES; i++) {
+		s.plan.nodes[i].routes[0] = i == 1 ? ROUTE_SSH_PUSH : ROUTE_AGENT;
+		s.plan.nodes[i].routes[1] = i == 1 ? ROUTE_AGENT : ROUTE_SSH_PUSH;
+		s.plan.nodes[i].n_routes = 2;
+	}
+	assert_int_equal(fleet_start(&f, &job, NULL), 0);
+	assert_int_equal(fleet_wait_armed(f, &alone), FLEET_WAKE_READY);
+	nodes = fleet_nodes(f, &n);
+	assert_null(nodes[0].reason);
+	assert_string_equal(nodes[1].err.text, "nobody listens");
+	assert_null(nodes[2].reason);
+	fleet_free(f);
+	strike_stage(&s);
+}
+
 static void attaches_to_what_is_there(void **state)
 {
 	struct stage s = { .agents[1].knows_nothing = true };
@@ -748,6 +787,99 @@ static void attaches_to_what_is_there(void **state)
 	assert_int_equal(s.agents[0].removes, 1);
 	assert_int_equal(s.agents[1].removes, 0);
 	fleet_free(f);
+	strike_stage(&s);
+}
+
+/* Who was armed and then falls silent does not count as live; who ended already does. */
+static void who_is_live(void **state)
+{
+	struct stage s = { .agents = { { .mute = true }, { .ends_by = WIRE_END_PACKETS } } };
+	struct fleet *f = arm(&s);
+	enum fleet_wake woken;
+	int wake = eventfd(1, EFD_CLOEXEC);
+	struct fleet_watch watch = { .wake_fd = wake };
+
+	fleet_open_window(f, 1);
+	assert_int_equal(fleet_wait_live(f, clock_mono_ns() + 3 * NS_PER_S, &alone, &woken), 2);
+	assert_int_equal(woken, FLEET_WAKE_TIME);
+	fleet_wait_live(f, clock_mono_ns() + 60 * NS_PER_S, &watch, &woken);
+	assert_int_equal(woken, FLEET_WAKE_FD);
+	s.agents[0].mute = false;
+	assert_int_equal(fleet_wait_live(f, clock_mono_ns() + 60 * NS_PER_S, &alone, &woken), 3);
+	assert_int_equal(woken, FLEET_WAKE_READY);
+	close(wake);
+	fleet_free(f);
+	strike_stage(&s);
+}
+
+static void a_detached_one_is_left(void **state)
+{
+	struct stage s = { .agents[1].absent = true };
+	const struct fleet_job job = {
+		.plan = &s.plan, .request = &s.request, .cluster = &s.cluster, .staging_fd = -1,
+	};
+	struct fleet *f = NULL;
+	struct fleet_counts c;
+
+	raise_stage(&s);
+	s.request.detached = true;
+	assert_int_equal(fleet_start(&f, &job, NULL), 0);
+	assert_int_equal(fleet_wait_armed(f, &alone), FLEET_WAKE_READY);
+	fleet_open_window(f, 4711);
+	assert_int_equal(fleet_wait_left(f, &alone), FLEET_WAKE_READY);
+	fleet_counts(f, &c);
+	assert_int_equal(c.nodes_done, 2);
+	assert_int_equal(c.nodes_lost, 1);
+	fleet_free(f);
+	for (size_t i = 0; i < NODES; i += 2) {
+		assert_int_equal(s.agents[i].window_start_ns, 4711);
+		assert_int_equal(s.agents[i].stops + s.agents[i].removes, 0);
+		assert_true(s.agents[i].running);
+	}
+	strike_stage(&s);
+}
+
+/* `stop` of what runs, from anywhere; what has ended is left alone. */
+static void attached_and_stopped(void **state)
+{
+	struct stage s = { .agents = { { .running = true }, { .knows_nothing = true } } };
+	const struct fleet_job job = {
+		.plan = &s.plan, .stop = true, .cluster = &s.cluster, .staging_fd = -1,
+	};
+	struct err err = ERR_INIT;
+	struct fleet *f = NULL;
+
+	raise_stage(&s);
+	assert_int_equal(fleet_start(&f, &job, &err), 0);
+	assert_int_equal(fleet_wait_armed(f, &alone), FLEET_WAKE_READY);
+	fleet_stop(f, "stopped", 9);
+	assert_int_equal(fleet_gather(f, -1, &alone), FLEET_WAKE_READY);
+	fleet_free(f);
+	assert_int_equal(s.agents[0].stops, 1);
+	assert_string_equal(s.agents[0].reason, "stopped");
+	assert_int_equal(s.agents[1].stops + s.agents[2].stops, 0);
+	strike_stage(&s);
+}
+
+/* A fetch while it goes on takes what is there and removes nothing. */
+static void what_goes_on_is_not_removed(void **state)
+{
+	struct stage s = { .agents = { { .running = true }, { .running = true } } };
+	const struct fleet_job job = {
+		.plan = &s.plan, .cluster = &s.cluster, .staging_fd = -1,
+	};
+	struct err err = ERR_INIT;
+	struct fleet *f = NULL;
+
+	raise_stage(&s);
+	assert_int_equal(fleet_start(&f, &job, &err), 0);
+	assert_int_equal(fleet_wait_armed(f, &alone), FLEET_WAKE_READY);
+	assert_int_equal(fleet_gather(f, s.dirfd, &alone), FLEET_WAKE_READY);
+	fleet_remove(f, false);
+	fleet_free(f);
+	assert_int_equal(s.agents[0].removes + s.agents[1].removes, 0);
+	assert_int_equal(s.agents[0].stops + s.agents[1].stops, 0);
+	assert_int_equal(s.agents[2].removes, 1);
 	strike_stage(&s);
 }
 
@@ -781,7 +913,12 @@ int main(void)
 		cmocka_unit_test(nothing_that_was_armed_stays),
 		cmocka_unit_test(the_next_route_when_one_is_closed),
 		cmocka_unit_test(what_may_not_be_looked_at_is_told),
+		cmocka_unit_test(a_node_without_ssh_keeps_nothing),
 		cmocka_unit_test(attaches_to_what_is_there),
+		cmocka_unit_test(who_is_live),
+		cmocka_unit_test(a_detached_one_is_left),
+		cmocka_unit_test(attached_and_stopped),
+		cmocka_unit_test(what_goes_on_is_not_removed),
 	};
 
 	return cmocka_run_group_tests(tests, start_curl, stop_curl);

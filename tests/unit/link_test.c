@@ -71,6 +71,7 @@ struct agent {
 	int wrong;			/* how many answers have a wrong byte */
 	int requests;
 	bool ignore_range;
+	size_t shortened;		/* 0: the file has all its bytes */
 };
 
 struct piece {
@@ -110,7 +111,7 @@ static enum MHD_Result serve_file(struct agent *a, struct MHD_Connection *c)
 		p->cut = p->from + p->cut < FILE_SIZE ? p->from + p->cut : FILE_SIZE;
 		status = 206;
 	}
-	r = MHD_create_response_from_callback(FILE_SIZE - p->from, 16384, read_piece, p, free);
+	r = MHD_create_response_from_callback((a->shortened ? a->shortened : FILE_SIZE) - p->from, 16384, read_piece, p, free);
 	rc = MHD_queue_response(c, status, r);
 	MHD_destroy_response(r);
 	return rc;
@@ -413,6 +414,21 @@ static void wrong_bytes_twice_are_an_error(void **state)
 	fetch_clean(&f, &a);
 }
 
+/* Not a connection that broke: it is fetched once more, and then it is this file's error. */
+static void a_shortened_file_is_damaged(void **state)
+{
+	struct agent a = { .shortened = FILE_SIZE / 2 };
+	struct fetched f = { 0 };
+	struct err err = ERR_INIT;
+
+	fetch_prepare(&f, &a);
+	assert_int_equal(fetch(&a, &f, &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "has but"));
+	assert_int_equal(a.requests, 2);
+	assert_absent(&f);
+	fetch_clean(&f, &a);
+}
+
 static void a_file_named_twice_is_the_agents_fault(void **state)
 {
 	struct agent a = { 0 };
@@ -512,6 +528,7 @@ int main(void)
 		cmocka_unit_test(resumes_where_ranges_are_ignored),
 		cmocka_unit_test(wrong_bytes_are_fetched_again),
 		cmocka_unit_test(wrong_bytes_twice_are_an_error),
+		cmocka_unit_test(a_shortened_file_is_damaged),
 		cmocka_unit_test(a_file_named_twice_is_the_agents_fault),
 		cmocka_unit_test(more_than_announced_is_refused),
 		cmocka_unit_test(gives_up_when_nothing_comes),

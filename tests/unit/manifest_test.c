@@ -247,6 +247,34 @@ static void test_golden(void **state)
 	manifest_release(&m);
 }
 
+/* A target that went on after its agent was away: an entry, and what was not captured meanwhile. */
+static void test_gap(void **state)
+{
+	struct wire_gap gaps[] = { { START + 5 * NS_PER_S, START + 7 * NS_PER_S, (char *)"away" },
+				   { START + 9 * NS_PER_S, 0, (char *)"away again" } };
+	struct world *w = *state;
+	struct manifest m;
+
+	all_well(w);
+	w->reports1[0].gaps = gaps;
+	w->reports1[0].n_gaps = 2;
+	manifest_make(&w->in, &m);
+	assert_int_equal(m.n_targets, 1);
+	assert_int_equal(m.n_missing, 2);
+	assert_true(m.partial);
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "what", ""), "task web.1");
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "node", ""), "node1");
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "reason", ""), "agent-lost");
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "error", ""), "away");
+	/* by the coordinator's clock: the node's is 1000 ns behind */
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "from", ""),
+			    "2026-11-23T14:39:10.120335551Z");
+	assert_string_equal(jx_str(entry(&m, "missing", 0), "to", ""),
+			    "2026-11-23T14:39:12.120335551Z");
+	assert_true(json_is_null(jx_get(entry(&m, "missing", 1), "to")));
+	manifest_release(&m);
+}
+
 static void test_nothing_is_absent(void **state)
 {
 	struct world *w = *state;
@@ -402,6 +430,46 @@ static void test_ends_that_are_partial(void **state)
 				    wire_end_text(rows[i].end));
 		manifest_release(&m);
 	}
+}
+
+/* Nobody told the agents when the window closed: it did with the last target, by our clock. */
+static void test_window_after_a_deadline(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+
+	all_well(w);
+	w->in.stop_ns = 0;
+	w->reports1[0].stopped_ns = STOP - 1000;	/* the node's clock is 1 us behind */
+	manifest_make(&w->in, &m);
+	assert_int_equal(m.stop_ns, STOP);
+	assert_string_equal(jx_str(m.json, "window.stop", ""), jx_str(entry(&m, "targets", 0),
+								      "stopped", "?"));
+	manifest_release(&m);
+}
+
+/* Fetched while it goes on: nothing is missing, and nothing has ended. */
+static void test_goes_on(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+
+	all_well(w);
+	w->in.stop_ns = 0;
+	w->nodes[0].report.running = true;
+	w->reports1[0].state = WIRE_ARMED;
+	w->reports1[0].end = WIRE_END_NONE;
+	w->reports1[0].stopped_ns = 0;
+	manifest_make(&w->in, &m);
+	assert_false(m.partial);
+	assert_int_equal(m.n_missing, 0);
+	assert_int_equal(m.stop_ns, 0);
+	assert_true(json_is_null(jx_get(m.json, "window.stop")));
+	assert_true(json_is_null(jx_get(entry(&m, "targets", 0), "end")));
+	assert_int_equal(json_array_size(jx_get(entry(&m, "targets", 0), "files")), 1);
+	assert_non_null(strstr(json_string_value(json_array_get(
+		jx_get(entry(&m, "targets", 0), "notes"), 0)), "goes on"));
+	manifest_release(&m);
 }
 
 /* A node that fell silent, whose first segment was here already */
@@ -683,8 +751,11 @@ int main(void)
 		T(test_late_missing),
 		T(test_golden),
 		T(test_nothing_is_absent),
+		T(test_gap),
 		T(test_all_well_is_whole),
 		T(test_ends_that_are_partial),
+		T(test_window_after_a_deadline),
+		T(test_goes_on),
 		T(test_lost_with_some_files),
 		T(test_dropped_by_the_spool),
 		T(test_times_are_corrected),

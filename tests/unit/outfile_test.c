@@ -37,7 +37,7 @@ static void fill(struct outfile *o, size_t n)
 	uint64_t at = outfile_size(o);
 	uint8_t *p;
 
-	while (!(p = outfile_reserve(o, n))) {
+	while (!(p = outfile_reserve(o, n, NULL))) {
 		assert_int_equal(outfile_error(o), 0);
 		clock_sleep_ms(1);
 	}
@@ -233,7 +233,7 @@ static void test_full(void **state)
 	fd = open_tmpfs("3m");
 	o = open_file(fd, "full");
 	for (int i = 0; i < 20000 && !r; i++) {
-		if (outfile_reserve(o, 1500))
+		if (outfile_reserve(o, 1500, NULL))
 			fill(o, 1500);
 		else if (!outfile_error(o))
 			clock_sleep_ms(1);
@@ -242,7 +242,7 @@ static void test_full(void **state)
 	assert_int_equal(r, -ENOSPC);
 	assert_int_equal(outfile_put(o, "x", 1), -ENOSPC);
 	outfile_flush(o);
-	assert_null(outfile_reserve(o, 1));
+	assert_null(outfile_reserve(o, 1, NULL));
 	assert_int_equal(outfile_finish(o, hex), -ENOSPC);
 	outfile_free(o);
 	whole = check_bytes(fd, "full", UINT64_MAX);
@@ -264,6 +264,28 @@ static int tear_down(void **state)
 {
 	close(folder);
 	return judge_teardown(state);
+}
+
+/* Another thread's descriptor: of the same file, with what was flushed, and it outlives the file. */
+static void test_share(void **state)
+{
+	struct outfile *o = open_file(folder, "share");
+	struct stat a, b;
+	int fd;
+
+	fill(o, 100);
+	outfile_flush(o);
+	fd = outfile_share(o);
+	assert_return_code(fd, -fd);
+	assert_int_equal(fdatasync(fd), 0);
+	assert_return_code(fstatat(folder, "share", &b, 0), errno);
+	fill(o, 200000);
+	finish(o, folder, "share");
+	assert_int_equal(fdatasync(fd), 0);
+	assert_return_code(fstat(fd, &a), errno);
+	assert_int_equal(a.st_ino, b.st_ino);
+	assert_int_equal(a.st_size, 200100);
+	close(fd);
 }
 
 static int start_disk(void **state)
@@ -291,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_free_unfinished),
 		cmocka_unit_test(test_tmpfs),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_share),
 		ON_DISK(test_killed),
 		ON_DISK(test_mixed),
 		ON_DISK(test_empty),
@@ -299,6 +322,7 @@ int main(void)
 		ON_DISK(test_free_unfinished),
 		ON_DISK(test_tmpfs),
 		ON_DISK(test_full),
+		ON_DISK(test_share),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

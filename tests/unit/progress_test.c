@@ -4,8 +4,11 @@
  */
 #include "../../coordinator/progress.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -42,11 +45,47 @@ static void the_event(void **state)
 			    "\"dropped_agent\":3,\"fetched_bytes\":7}");
 }
 
+/* What calls itself a terminal in a CI system is a log. */
+static void ci_has_no_live_line(void **state)
+{
+	static const struct {
+		const char *ci;
+		bool line;
+	} rows[] = {
+		{ NULL, true }, { "", true }, { "false", true }, { "0", true },
+		{ "true", false }, { "1", false }, { "woodpecker", false },
+	};
+	const struct request r = { .verbosity = LOG_INFO }, quiet = { .verbosity = LOG_ERROR };
+	int saved = dup(STDERR_FILENO), pty = posix_openpt(O_RDWR | O_NOCTTY), end;
+	struct progress p;
+	bool right = true;
+
+	assert_true(saved >= 0 && pty >= 0 && grantpt(pty) == 0 && unlockpt(pty) == 0);
+	end = open(ptsname(pty), O_RDWR | O_NOCTTY);
+	assert_true(end >= 0 && dup2(end, STDERR_FILENO) >= 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (rows[i].ci)
+			setenv("CI", rows[i].ci, 1);
+		else
+			unsetenv("CI");
+		progress_init(&p, &r);
+		right = right && p.terminal == rows[i].line && !p.events;
+		progress_init(&p, &quiet);
+		right = right && !p.terminal;
+	}
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(end);
+	close(pty);
+	assert_true(right);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(why_packets_were_dropped),
 		cmocka_unit_test(the_event),
+		cmocka_unit_test(ci_has_no_live_line),
 	};
 
 	return cmocka_run_group_tests_name("progress", tests, NULL, NULL);

@@ -17,6 +17,7 @@ static void live_and_die(int packets, bool ticks, enum wire_format format)
 	int status;
 
 	a.format = format;
+	a.deadline_ms = 2000;		/* over by the time of the next life: it does not go on */
 	world_close(&w);
 	child = fork();
 	if (!child) {
@@ -67,6 +68,10 @@ static void check_recovered(const char *id, int packets)
 		assert_int_equal(t->state, WIRE_ENDED);
 		assert_int_equal(t->end, WIRE_END_AGENT_LOST);
 		assert_non_null(strstr(t->error, "restarted"));
+		assert_int_equal(t->n_gaps, 1);
+		assert_true(t->gaps[0].from_ns >= t->files[0].last_ns);
+		assert_int_equal(t->gaps[0].from_ns, t->stopped_ns);
+		assert_int_equal(t->gaps[0].to_ns, 0);
 		assert_int_equal(t->n_files, 1);
 		assert_true(t->files[0].recovered);
 		assert_int_equal(t->packets, packets);

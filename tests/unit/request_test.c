@@ -66,6 +66,41 @@ static void defaults(void **state)
 	request_release(&r);
 }
 
+static void archives(void **state)
+{
+	struct request r;
+	struct err err;
+
+	assert_int_equal(parse("archive merge a.tar.zst lb.pcap=edge1,offset=+3ms -o all.pcapng "
+			       "--no-clock-correction --force --json", &r, &err), 0);
+	assert_string_equal(r.command, "archive merge");
+	assert_int_equal(r.n_files, 2);
+	assert_string_equal(r.files[0], "a.tar.zst");
+	assert_string_equal(r.files[1], "lb.pcap=edge1,offset=+3ms");
+	assert_string_equal(r.output, "all.pcapng");
+	assert_true(r.no_clock_correction && r.force && r.json);
+	assert_int_equal(r.n_selectors, 0);
+	request_release(&r);
+
+	assert_int_equal(parse("-q archive info web/", &r, &err), 0);
+	assert_string_equal(r.command, "archive info");
+	assert_string_equal(r.files[0], "web/");
+	request_release(&r);
+
+	assert_refused("archive", "no command 'archive' alone: archive info, archive verify, "
+				  "archive merge");
+	assert_refused("archive eat x", "no command 'archive' alone");
+	assert_refused("archive verify", "archive verify: a file is needed");
+	assert_refused("archive verify a b", "archive verify: unexpected 'b'");
+	assert_refused("archive merge a -o dir/", "--output 'dir/': the name of a file is needed");
+	assert_refused("archive info --filter x a", "'archive info' has no option '--filter'");
+	assert_refused("capture web --no-clock-correction", "it is of --merge, which is not given");
+	assert_refused("archive merge --merge a", "'archive merge' has no option '--merge'");
+	assert_int_equal(parse("capture web --merge --no-clock-correction", &r, &err), 0);
+	assert_true(r.merge && r.no_clock_correction);
+	request_release(&r);
+}
+
 static void everything(void **state)
 {
 	struct request r;
@@ -208,6 +243,67 @@ static void other_commands(void **state)
 	request_release(&r);
 }
 
+static void detached(void **state)
+{
+	struct request r;
+	struct err err;
+
+	assert_int_equal(parse("start web service:api -f tcp -d 1h --rotate-time 10s --json", &r, &err), 0);
+	assert_int_equal(r.n_selectors, 2);
+	assert_int_equal(r.rotate_ms, 10000);
+	request_release(&r);
+	assert_int_equal(parse("status", &r, &err), 0);
+	assert_int_equal(r.n_selectors, 0);
+	request_release(&r);
+	assert_int_equal(parse("status --json " ID, &r, &err), 0);
+	assert_string_equal(r.selectors[0], ID);
+	request_release(&r);
+	assert_int_equal(parse("stop " ID, &r, &err), 0);
+	request_release(&r);
+	assert_refused("start", "a service is needed");
+	/* an archive is what fetch makes */
+	assert_refused("start web -o x.tar", "no option '-o'");
+	assert_refused("start web --fetch-rate 1M", "no option '--fetch-rate'");
+	assert_refused("stop", "a capture id is needed");
+	assert_refused("stop web", "'web' is not a capture id");
+	assert_refused("status " ID " " ID, "unexpected");
+}
+
+/* What stands behind the first "--" is the command's, whatever it looks like. */
+static void a_command_to_run(void **state)
+{
+	struct request r;
+	struct err err;
+
+	assert_int_equal(parse("run web -f tcp api --settle 500ms --summary s.md --json=e --require-all "
+			       "--only-on-failure -o x.tar -- make -f x --json --help -- y", &r, &err), 0);
+	assert_int_equal(r.n_selectors, 2);
+	assert_string_equal(r.selectors[1], "api");
+	assert_string_equal(r.filter, "tcp");
+	assert_int_equal(r.settle_ms, 500);
+	assert_string_equal(r.summary, "s.md");
+	assert_string_equal(r.json_file, "e");
+	assert_false(r.json);
+	assert_true(r.require_all && r.only_on_failure);
+	assert_string_equal(r.child[0], "make");
+	assert_string_equal(r.child[3], "--json");
+	assert_string_equal(r.child[5], "--");
+	assert_string_equal(r.child[6], "y");
+	assert_null(r.child[7]);
+	request_release(&r);
+
+	assert_int_equal(parse("run --help", &r, &err), REQUEST_E_HELP);
+	request_release(&r);
+	assert_refused("run web", "a command is needed");
+	assert_refused("run web --", "a command is needed");
+	assert_refused("run -- make", "a service is needed");
+	assert_refused("run web --settle 2h -- x", "--settle '2h': not a time up to 1h");
+	assert_refused("run web --settle now -- x", "--settle 'now'");
+	assert_refused("run web --summary= -- x", "--summary");
+	assert_refused("run web --json -- x", "'--json' needs a value");
+	assert_refused("capture web --settle 1s", "no option '--settle'");
+}
+
 static void bad_values(void **state)
 {
 	assert_refused("capture web -d 0s", "--duration '0s': shorter than 1ms");
@@ -255,7 +351,7 @@ static void too_many_selectors(void **state)
 
 static void unknown_options(void **state)
 {
-	assert_refused("capture web --merge", "'capture' has no option '--merge' (see 'swarmcap capture --help')");
+	assert_refused("capture web --nonsense", "'capture' has no option '--nonsense' (see 'swarmcap capture --help')");
 	assert_refused("capture web --rotate", "'capture' has no option '--rotate'");
 	assert_refused("fetch --rotate-bytes=5M " ID, "'fetch' has no option '--rotate-bytes'");
 	assert_refused("fetch --no-follow " ID, "'fetch' has no option '--no-follow'");
@@ -371,11 +467,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(everything),
+		cmocka_unit_test(archives),
 		cmocka_unit_test(ways_to_the_nodes),
 		cmocka_unit_test(rotation),
 		cmocka_unit_test(fetch_rate),
 		cmocka_unit_test(last_wins_and_order_is_free),
 		cmocka_unit_test(other_commands),
+		cmocka_unit_test(detached),
+		cmocka_unit_test(a_command_to_run),
 		cmocka_unit_test(bad_values),
 		cmocka_unit_test(bad_operands),
 		cmocka_unit_test(too_many_selectors),

@@ -73,30 +73,26 @@ static struct pcapng_packet only(uint16_t link_type, uint32_t snaplen)
 	struct pcapng_packet p = { 0 };
 	struct ring_frame f;
 
-	assert_true(ring_cursor_get(&c, &f));
+	assert_int_equal(ring_cursor_take(&c, &f, 1), 1);
 	ring_frame_to_packet(&f, link_type, snaplen, &p);
 	return p;
 }
 
 static void test_frames_in_order(void **state)
 {
+	struct ring_frame f[4];
 	struct ring_cursor c;
-	struct ring_frame f;
 
 	put(60, 60, 0);
 	put(100, 1500, 10);
 	put(64, 64, 20);
 	c = cursor();
-	assert_true(ring_cursor_get(&c, &f));
-	assert_true(ring_cursor_get(&c, &f));	/* the same: nothing was skipped */
-	assert_int_equal(f.head->tp_snaplen, 60);
-	ring_cursor_skip(&c);
-	assert_true(ring_cursor_get(&c, &f));
-	assert_int_equal(f.head->tp_len, 1500);
-	ring_cursor_skip(&c);
-	assert_true(ring_cursor_get(&c, &f));
-	ring_cursor_skip(&c);
-	assert_false(ring_cursor_get(&c, &f));
+	assert_int_equal(ring_cursor_take(&c, f, 2), 2);
+	assert_int_equal(f[0].head->tp_snaplen, 60);
+	assert_int_equal(f[1].head->tp_len, 1500);
+	assert_int_equal(ring_cursor_take(&c, f, 4), 1);
+	assert_int_equal(f[0].head->tp_snaplen, 64);
+	assert_int_equal(ring_cursor_take(&c, f, 4), 0);
 	assert_false(c.damaged);
 }
 
@@ -192,7 +188,7 @@ static void assert_damaged(size_t frames)
 	struct ring_frame f;
 	size_t n = 0;
 
-	for (; ring_cursor_get(&c, &f); ring_cursor_skip(&c))
+	while (ring_cursor_take(&c, &f, 1))
 		n++;
 	assert_int_equal(n, frames);
 	assert_true(c.damaged);

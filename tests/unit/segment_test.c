@@ -71,6 +71,18 @@ static int64_t hidden_size_of(const char *name)
 	return size_of(hidden);
 }
 
+/* One packet; what was not taken is told. */
+static int add(struct segment *s, const struct pcapng_packet *p, uint64_t max_size)
+{
+	static const uint32_t same[] = { 0, 1, 2, 3 };
+	const struct segment_run run = { same, max_size, INT64_MAX };
+	size_t taken = 2;
+	int r = segment_add(s, &run, p, 1, &taken, NULL);
+
+	assert_int_equal(taken, !r);
+	return r;
+}
+
 static void test_hidden_until_whole(void **state)
 {
 	cleanup_free char *path = xasprintf("%s/%s/0-000.pcapng", w.spool_dir, WORLD_ID);
@@ -82,9 +94,9 @@ static void test_hidden_until_whole(void **state)
 	uint64_t size;
 	int fd;
 
-	assert_int_equal(segment_add(s, &p, 0, NULL), 0);
+	assert_int_equal(add(s, &p, 0), 0);
 	p = packet(101, T0 + 3);
-	assert_int_equal(segment_add(s, &p, 0, NULL), 0);
+	assert_int_equal(add(s, &p, 0), 0);
 	assert_int_equal(size_of("0-000.pcapng"), -1);
 	assert_true(size_of(".0-000.pcapng.part") >= 0);
 	size = segment_size(s);
@@ -123,9 +135,9 @@ static void test_classic(void **state)
 
 	p.flags = 1;
 	p.len = 1514;
-	assert_int_equal(segment_add(s, &p, 0, NULL), 0);
+	assert_int_equal(add(s, &p, 0), 0);
 	p = packet(61, T0 + 3);
-	assert_int_equal(segment_add(s, &p, 0, NULL), 0);
+	assert_int_equal(add(s, &p, 0), 0);
 	size = segment_size(s);
 	assert_int_equal(size, PCAPFILE_HEADER_SIZE + 16 + 100 + 16 + 61);
 	assert_int_equal(commit(s, &f), 0);
@@ -154,9 +166,9 @@ static void check_limit(const char *name, size_t one)
 		struct wire_file f;
 
 		s = open_segment(name);
-		while (segment_add(s, &p, max, NULL) == 0)
+		while (add(s, &p, max) == 0)
 			continue;
-		assert_int_equal(segment_add(s, &p, max, NULL), SEGMENT_E_FULL);
+		assert_int_equal(add(s, &p, max), SEGMENT_E_FULL);
 		assert_int_equal(commit(s, &f), 0);
 		segment_free(s);
 		assert_int_equal(f.packets, (max - empty) / one);
@@ -180,9 +192,9 @@ static void test_large_packets(void **state)
 	struct wire_file f;
 
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(segment_add(s, &p, 0, NULL), 0);
+		assert_int_equal(add(s, &p, 0), 0);
 	p.caplen = SEGMENT_ROOM_STEP;
-	assert_int_equal(segment_add(s, &p, 0, NULL), -EMSGSIZE);
+	assert_int_equal(add(s, &p, 0), -EMSGSIZE);
 	assert_int_equal(commit(s, &f), 0);
 	assert_int_equal(f.packets, 5);
 	segment_free(s);
@@ -211,7 +223,7 @@ static void check_salvage(const char *name, size_t one)
 		struct wire_file f = { 0 };
 
 		for (int i = 0; i < 4; i++)
-			assert_int_equal(segment_add(s, &p, 0, NULL), 0);
+			assert_int_equal(add(s, &p, 0), 0);
 		assert_int_equal(segment_tick(s, 0, 0, NULL), 0);
 		segment_free(s);
 		cut(name, by);
@@ -264,7 +276,7 @@ static void test_quota(void **state)
 	before = room.used;
 	assert_int_equal(spool_take(w.spool, room.quota - room.used - (1 << 20), NULL), 0);
 	s = open_segment("6-000.pcapng");
-	while ((r = segment_add(s, &p, 0, NULL)) == 0)
+	while ((r = add(s, &p, 0)) == 0)
 		n++;
 	assert_int_equal(r, -EDQUOT);
 	spool_room(w.spool, &room);
@@ -303,9 +315,9 @@ static void test_half_a_write(void **state)
 	half.rlim_max = before.rlim_max;
 	assert_return_code(setrlimit(RLIMIT_FSIZE, &half), errno);
 	for (int i = 0; i < 100; i++)
-		assert_int_equal(segment_add(s, &p, 0, NULL), 0);
+		assert_int_equal(add(s, &p, 0), 0);
 	assert_int_not_equal(commit(s, &f), 0);
-	assert_int_equal(segment_add(s, &p, 0, NULL), -EFBIG);
+	assert_int_equal(add(s, &p, 0), -EFBIG);
 	assert_int_equal(segment_tick(s, 0, 0, NULL), -EFBIG);
 	assert_return_code(setrlimit(RLIMIT_FSIZE, &before), errno);
 	assert_int_equal(segment_rescue(s, &f, NULL), 0);
@@ -333,12 +345,12 @@ static void test_statistics(void **state)
 	uint64_t size;
 	int fd;
 
-	assert_int_equal(segment_add(s, &p, 0, NULL), 0);
+	assert_int_equal(add(s, &p, 0), 0);
 	assert_int_equal(segment_add_interface(s, &late, 0, NULL), 0);
 	p.interface = 2;
 	p.flags = PCAPNG_OUTBOUND;
-	assert_int_equal(segment_add(s, &p, 0, NULL), 0);
-	assert_int_equal(segment_add(s, &p, 0, NULL), 0);
+	assert_int_equal(add(s, &p, 0), 0);
+	assert_int_equal(add(s, &p, 0), 0);
 	size = segment_size(s);
 	assert_int_equal(commit(s, &f), 0);
 	segment_free(s);
@@ -385,10 +397,10 @@ static void test_killed(void **state)
 		disk_start(&disk, 4, NULL);
 		s = open_segment("10-000.pcapng");
 		for (int i = 0; i < 5000;)
-			i += segment_add(s, &p, 0, NULL) == 0;
+			i += add(s, &p, 0) == 0;
 		segment_tick(s, 0, 0, NULL);
 		clock_sleep_ms(500);
-		segment_add(s, &p, 0, NULL);	/* this one is lost */
+		add(s, &p, 0);	/* this one is lost */
 		if (write(pipe_fd[1], "x", 1) < 0)
 			_exit(1);
 		pause();

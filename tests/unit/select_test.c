@@ -283,7 +283,10 @@ static struct cluster_node *node_named(struct world *w, const char *name)
 	return NULL;
 }
 
-/* Before Swarm replaces them its tasks still "run". */
+/*
+ * A manager that has just become the leader has not heard of its nodes yet: they are asked all the same, and
+ * who is gone does not answer. One that it calls "disconnected" it has heard of.
+ */
 static void test_node_unknown(void **state)
 {
 	struct world w;
@@ -291,10 +294,15 @@ static void test_node_unknown(void **state)
 	setup(&w, false);
 	replace(&node_named(&w, "node3")->state, "unknown");
 	assert_int_equal(CHOOSE(&w, "web"), 0);
+	assert_int_equal(w.n, 5);
+	assert_int_equal(w.plan.missing.n, 0);
+	forget_targets(&w);
+	replace(&node_named(&w, "node3")->state, "disconnected");
+	assert_int_equal(CHOOSE(&w, "web"), 0);
 	TASKS(&w, "web.1", "web.3", "web.5");
 	assert_int_equal(w.plan.missing.n, 2);
-	check_missing(&w, 0, "task web.2", "node3", "node-down", "node node3 is unknown");
-	check_missing(&w, 1, "task web.4", "node3", "node-down", "node node3 is unknown");
+	check_missing(&w, 0, "task web.2", "node3", "node-down", "node node3 is disconnected");
+	check_missing(&w, 1, "task web.4", "node3", "node-down", "node node3 is disconnected");
 	teardown(&w);
 }
 

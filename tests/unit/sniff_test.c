@@ -30,10 +30,9 @@ static void look_at_number(struct seen *s, const struct pcapng_packet *p)
 	s->counter = number + 1;
 }
 
-static int count(void *arg, const struct pcapng_packet *p)
+/* > 0: it was the last one; < 0: it was not taken. */
+static int count_one(struct seen *s, const struct pcapng_packet *p)
 {
-	struct seen *s = arg;
-
 	if (s->refuse && s->n + 1 >= s->refuse)
 		return -1;
 	s->ordered &= p->ts_ns >= s->last_ns;
@@ -45,6 +44,15 @@ static int count(void *arg, const struct pcapng_packet *p)
 	look_at_number(s, p);
 	s->n++;
 	return s->limit && s->n == s->limit;
+}
+
+static bool count(void *arg, const struct pcapng_packet *p, size_t n, size_t *taken)
+{
+	int r = 0;
+
+	for (*taken = 0; !r && *taken < n; *taken += r >= 0)
+		r = count_one(arg, &p[*taken]);
+	return !r;
 }
 
 static void note(void *arg, const char *text)
@@ -470,14 +478,15 @@ struct directions {
 	int n;
 };
 
-static int keep_flags(void *arg, const struct pcapng_packet *p)
+static bool keep_flags(void *arg, const struct pcapng_packet *p, size_t n, size_t *taken)
 {
 	struct directions *d = arg;
 
-	if (d->n < 2)
-		d->flags[d->n] = p->flags;
-	d->n++;
-	return 0;
+	for (size_t i = 0; i < n; i++, d->n++)
+		if (d->n < 2)
+			d->flags[d->n] = p[i].flags;
+	*taken = n;
+	return true;
 }
 
 static void test_direction(void **state)

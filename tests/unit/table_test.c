@@ -1,71 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * table_test.c - columns of text for people
+ * table_test.c - columns, and what is in their cells
  */
 #include "../../coordinator/table.h"
 
 #include <setjmp.h>
-#include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-static char *printed(const struct table *t)
+static void assert_prints(const struct table *t, const char *want)
 {
 	char *text = NULL;
-	size_t n;
-	FILE *f = open_memstream(&text, &n);
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
 
 	assert_non_null(f);
-	table_print(f, t);
+	table_print(t, f);
 	fclose(f);
-	return text;
+	assert_string_equal(text, want);
+	free(text);
 }
 
-static void columns_are_as_wide_as_their_widest(void **state)
+static void columns_are_as_wide_as_needed(void **state)
 {
-	cleanup_table struct table t = TABLE_INIT(3);
-	cleanup_free char *text = NULL;
+	cleanup_table struct table t = TABLE_INIT;
 
-	table_add(&t, "ID");
-	table_add(&t, "STATE");
-	table_add(&t, "N");
-	table_addf(&t, "%d-%s", 12345, "abc");
-	table_add(&t, "");
-	table_add(&t, NULL);
-	/* two bytes, one column */
-	table_add(&t, "\xc3\xa4");
-	table_add(&t, "x");
-	table_add(&t, "12");
-	text = printed(&t);
-	assert_string_equal(text, "ID         STATE  N\n"
-				  "12345-abc  -      -\n"
-				  "\xc3\xa4          x      12\n");
+	assert_prints(&t, "");
+	table_head(&t, "NODE", "CLOCK", "END", NULL);
+	assert_prints(&t, "");
+	table_row(&t, "n1", "+0.001 ms", "duration", NULL);
+	table_row(&t, "node2", "", NULL, NULL);
+	table_row(&t, "n\xc3\xb6" "de", "x", "y", NULL);
+	assert_prints(&t, "NODE   CLOCK      END\n"
+			  "n1     +0.001 ms  duration\n"
+			  "node2  -          -\n"
+			  "n\xc3\xb6" "de   x          y\n");
 }
 
-static void nothing_in_a_cell_reaches_the_terminal(void **state)
+static void cells_are_safe_for_a_terminal(void **state)
 {
-	cleanup_table struct table t = TABLE_INIT(1);
-	cleanup_free char *text = NULL;
+	cleanup_table struct table t = TABLE_INIT;
+	cleanup_free char *huge = xmalloc(2 * TABLE_CELL_MAX + 1), *want = NULL;
 
-	table_add(&t, "a\nb\033[31m\xff");
-	text = printed(&t);
-	assert_string_equal(text, "a\\x0ab\\x1b[31m\\xff\n");
-}
-
-static void an_empty_one_prints_nothing(void **state)
-{
-	cleanup_table struct table t = TABLE_INIT(2);
-	cleanup_free char *text = printed(&t);
-
-	assert_string_equal(text, "");
+	memset(huge, 'x', 2 * TABLE_CELL_MAX);
+	huge[2 * TABLE_CELL_MAX] = '\0';
+	table_head(&t, "A", NULL);
+	table_row(&t, "\033[31m\n", NULL);
+	table_row(&t, huge, NULL);
+	want = xasprintf("A\n\\x1b[31m\\x0a\n%.*s\n", TABLE_CELL_MAX, huge);
+	assert_prints(&t, want);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(columns_are_as_wide_as_their_widest),
-		cmocka_unit_test(nothing_in_a_cell_reaches_the_terminal),
-		cmocka_unit_test(an_empty_one_prints_nothing),
+		cmocka_unit_test(columns_are_as_wide_as_needed),
+		cmocka_unit_test(cells_are_safe_for_a_terminal),
 	};
 
 	return cmocka_run_group_tests_name("table", tests, NULL, NULL);

@@ -70,6 +70,55 @@ static void test_size(void **state)
 	}
 }
 
+static void offsets_are_read(void **state)
+{
+	static const struct {
+		const char *s;
+		int rc;
+		int64_t ns;
+	} cases[] = {
+		{ "+3ms", 0, 3000000 }, { "-250us", 0, -250000 }, { "7ns", 0, 7 },
+		{ "-1s", 0, -1000000000 }, { "2h", 0, 7200000000000 }, { "0s", 0, 0 },
+		{ "", -EINVAL, 0 }, { "+", -EINVAL, 0 }, { "3", -EINVAL, 0 },
+		{ "--3ms", -EINVAL, 0 }, { "+-3ms", -EINVAL, 0 }, { "3 ms", -EINVAL, 0 },
+		{ "9999999999h", -ERANGE, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int64_t ns = 0;
+
+		assert_int_equal(units_parse_offset(cases[i].s, &ns), cases[i].rc);
+		assert_int_equal(ns, cases[i].ns);
+	}
+}
+
+static void times_are_read(void **state)
+{
+	static const struct {
+		const char *s;
+		int64_t ns;
+	} good[] = {
+		{ "2026-11-23T14:39:05.120334551Z", 1795444745120334551 },
+		{ "2026-11-23T14:39:05Z", 1795444745000000000 },
+		{ "2026-11-23T14:39:05.5Z", 1795444745500000000 },
+		{ "1970-01-01T00:00:00.000000001Z", 1 },
+	};
+	static const char *const bad[] = {
+		"", "2026-11-23", "2026-11-23T14:39:05", "2026-11-23T14:39:05.1234567890Z",
+		"2026-11-23T14:39:05Z ", "2026-13-23T14:39:05Z", "1969-12-31T23:59:59Z",
+		"2400-01-01T00:00:00Z", "-1-11-23T14:39:05Z",
+	};
+	int64_t ns = 7;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_int_equal(units_parse_time(good[i].s, &ns), 0);
+		assert_int_equal(ns, good[i].ns);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_true(units_parse_time(bad[i], &ns) < 0);
+	assert_int_equal(ns, 1);
+}
+
 static void test_format(void **state)
 {
 	char out[UNITS_TIME_MAX];
@@ -97,6 +146,8 @@ static void test_format_size(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(times_are_read),
+		cmocka_unit_test(offsets_are_read),
 		cmocka_unit_test(test_u64),
 		cmocka_unit_test(test_duration),
 		cmocka_unit_test(test_size),

@@ -39,7 +39,8 @@ static const char report_text[] =
 	"\"mac\":\"02:42:0a:00:01:05\",\"mtu\":1450,\"link_type\":\"EN10MB\"}],"
 	"\"files\":[{\"name\":\"0-000.pcapng\",\"bytes\":13,\"packets\":14,\"first_ns\":15,"
 	"\"last_ns\":16,\"xxh128\":\"" HEX "\",\"segment\":0,\"suffix\":null,"
-	"\"recovered\":false}],\"notes\":[\"one\"]}],"
+	"\"recovered\":false}],"
+	"\"gaps\":[{\"from_ns\":17,\"to_ns\":18,\"why\":\"away\"}],\"notes\":[\"one\"]}],"
 	"\"joined\":[{\"key\":\"web.3.k7x2a9\",\"service\":\"web\",\"service_id\":\"s1\","
 	"\"task\":\"web.3\",\"task_id\":\"t1\",\"slot\":3,\"joined_ns\":17,\"networks\":[]}],"
 	"\"not_joined\":18}";

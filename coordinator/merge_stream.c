@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * merge_stream.c - one input's packets, in order, with their place in the output
+ *
+ * The window is a ring of packets that were read ahead, kept in order by insertion: files are nearly
+ * sorted, so that costs a comparison. Only what is known of a packet is in the ring; its bytes stay
+ * where they were read, from the first one that is still wanted on. When half of the window is used up
+ * it is filled again, in one go. Whatever stands between packets is dealt with when the window
+ * comes across it: an interface is in the output before its first packet.
+ */
+#include "merge_parts.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../common/pcapng_format.h"
+
+#define RING_MASK (MERGE_WINDOW_PACKETS - 1)
+#define OPTIONS_MAX (1u << 20)
+
+/* Of one of several in a file; several streams share the descriptor. */
+static ssize_t read_part(void *arg, void *p, size_t n)
+{
+	struct merge_stream *s = arg;
+	uint64_t left = (uint64_t)s->in->size - s->read;
+	ssize_t got;
+
+	do
+		got = pread(s->in->fd, p, n < left ? n : left, s->in->begin + (off_t)s->read);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	s->read += (uint64_t)got;
+	return got;
+}
+
+void merge_stream_open(struct merge_stream *s, const struct merge_input *in, size_t read_size)
+{
+	const struct capfile_source from = {
+		.read = in->is_part ? read_part : NULL, .arg = s, .fd = in->fd,
+		.read_size = read_size,
+	};
+
+	s->in = in;
+	s->file = capfile_new_from(&from);
+	capfile_keep(s->file);
+	s->window = xcalloc(MERGE_WINDOW_PACKETS, sizeof(*s->window));
+}
+
+void merge_stream_close(struct merge_stream *s)
+{
+	capfile_free(s->file);
+	free(s->window);
+	free(s->interfaces);
+}
+
+int64_t merge_correct(const struct merge_clock *c, int64_t ts_ns)
+{
+	int64_t ns = ts_ns;
+
+	if (c->drift != 0)
+		ns -= (int64_t)((double)(ts_ns - c->from_ns) * c->drift);
+	if (__builtin_sub_overflow(ns, c->offset_ns, &ns))
+		return c->offset_ns < 0 ? PCAPNG_TIME_MAX : 0;
+	if (ns < 0)
+		return 0;
+	return ns > PCAPNG_TIME_MAX ? PCAPNG_TIME_MAX : ns;
+}
+
+/* ---- what stands between packets */
+
+static const char *or_else(const char *text, const char *other)
+{
+	return text && *text ? text : other;
+}
+
+/* The number of a new interface of the output. */
+static uint32_t new_interface(struct merge_work *w)
+{
+	if (w->n_interfaces == w->stats_size) {
+		w->stats_size = w->stats_size ? 2 * w->stats_size : 64;
+		w->stats = xrealloc(w->stats, w->stats_size, sizeof(*w->stats));
+	}
+	w->stats[w->n_interfaces] = (struct merge_stats){ 0 };
+	return w->n_interfaces++;
+}
+
+static int put_interface(struct merge_stream *s, struct merge_work *w,
+			 const struct pcapng_block *b, const struct pcapng_interface *i,
+			 struct err *err)
+{
+	cleanup_buf struct buf others = BUF_INIT(OPTIONS_MAX);
+
+	if (w->n_interfaces == MERGE_INTERFACES_MAX)
+		return err_set(err, -EINVAL, "'%s': more than %u interfaces in all", s->in->path,
+			       MERGE_INTERFACES_MAX);
+	if (b->raw && pcapng_other_options(b, &others) < 0)
+		buf_reset(&others);
+	if (pcapng_put_interface_and(&w->head, i, &others) < 0)
+		return err_set(err, -EFBIG, "'%s': too many interfaces at once", s->in->path);
+	return 0;
+}
+
+/* What tells two interfaces of a group apart; NULL: the input is of no group. */
+static char *key_of(const struct merge_stream *s, const struct pcapng_interface *i)
+{
+	return s->in->group ? xasprintf("%zu %u %u %s %s", s->in->group, i->link_type, i->snaplen,
+					or_else(i->name, ""), or_else(i->description, "")) : NULL;
+}
+
+static int place_interface(struct merge_stream *s, struct merge_work *w,
+			   const struct pcapng_block *b, const struct pcapng_interface *i,
+			   uint32_t *out, struct err *err)
+{
+	cleanup_free char *key = key_of(s, i);
+	const json_t *known = key ? json_object_get(w->known, key) : NULL;
+	int r;
+
+	if (known) {
+		*out = (uint32_t)json_integer_value(known);
+		return 0;
+	}
+	r = put_interface(s, w, b, i, err);
+	if (r < 0)
+		return r;
+	*out = new_interface(w);
+	/* a name that is no UTF-8 is no key: that interface comes again with the next file */
+	if (key)
+		json_object_set_new(w->known, key, json_integer(*out));
+	return 0;
+}
+
+/* NULL: there is nothing to say. */
+static char *describe(const struct merge_input *in, const struct pcapng_interface *i)
+{
+	bool has_own = or_else(i->description, NULL) != NULL, adds = has_own && in->names_all;
+
+	if (!in->label || (has_own && !adds))
+		return xstrdup_null(i->description);
+	return xasprintf("%s%s%s%s%s%s%s", in->label, i->name ? " " : "", or_else(i->name, ""),
+			 or_else(in->where, ""), adds ? " (" : "", adds ? i->description : "",
+			 adds ? ")" : "");
+}
+
+static int add_interface(struct merge_stream *s, struct merge_work *w,
+			 const struct pcapng_block *b, struct err *err)
+{
+	struct pcapng_interface i = b->interface;
+	cleanup_free char *made = NULL;
+	int r;
+
+	i.name = or_else(i.name, s->in->interface);
+	i.description = made = describe(s->in, &i);
+	i.name = or_else(i.name, s->in->label);
+	if (s->n_interfaces == s->size) {
+		s->size = s->size ? 2 * s->size : 4;
+		s->interfaces = xrealloc(s->interfaces, s->size, sizeof(*s->interfaces));
+	}
+	r = place_interface(s, w, b, &i, &s->interfaces[s->n_interfaces], err);
+	s->n_interfaces += r == 0;
+	return r;
+}
+
+/* Names behind the beginning are written when they come. */
+static void add_name(void *arg, const char *address, const char *name)
+{
+	struct merge_work *w = arg;
+	const struct pcapng_name one = { address, name };
+
+	if (merge_names_add(w->names, address, name) && w->begun)
+		pcapng_put_names(&w->head, &one, 1);
+}
+
+static int64_t corrected_or_none(const struct merge_stream *s, int64_t ns)
+{
+	return ns ? merge_correct(&s->in->clock, ns) : 0;
+}
+
+static int64_t either_or_sum(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+/* What another file of the group has said of the interface is part of what is said now. */
+static void add_up(struct pcapng_stats *to, const struct pcapng_stats *before)
+{
+	to->received = either_or_sum(to->received, before->received);
+	to->dropped = either_or_sum(to->dropped, before->dropped);
+	if (before->start_ns && (!to->start_ns || before->start_ns < to->start_ns))
+		to->start_ns = before->start_ns;
+	if (before->end_ns > to->end_ns)
+		to->end_ns = before->end_ns;
+	if (before->ts_ns > to->ts_ns)
+		to->ts_ns = before->ts_ns;
+}
+
+/* Of one file the last counts; it stands behind the others. */
+static void add_stats(struct merge_stream *s, struct merge_work *w, const struct pcapng_stats *from)
+{
+	uint32_t interface = s->interfaces[from->interface];
+	struct merge_stats *to = &w->stats[interface];
+
+	if (to->is_there && to->of != s) {
+		to->before = to->stats;
+		to->has_before = true;
+	}
+	free(to->comment);
+	to->is_there = true;
+	to->of = s;
+	to->stats = *from;
+	to->stats.interface = interface;
+	to->stats.ts_ns = merge_correct(&s->in->clock, from->ts_ns);
+	to->stats.start_ns = corrected_or_none(s, from->start_ns);
+	to->stats.end_ns = corrected_or_none(s, from->end_ns);
+	to->stats.comment = to->comment = xstrdup_null(from->comment);
+	if (to->has_before)
+		add_up(&to->stats, &to->before);
+}
+
+/* ---- packets */
+
+static struct merge_packet *at(const struct merge_stream *s, uint32_t i)
+{
+	return &s->window[(s->head + i) & RING_MASK];
+}
+
+/* A later one of equal time stays behind. */
+static void insert(struct merge_stream *s, const struct merge_packet *p)
+{
+	uint32_t i = s->n++;
+
+	for (; i > 0 && at(s, i - 1)->ts_ns > p->ts_ns; i--)
+		*at(s, i) = *at(s, i - 1);
+	*at(s, i) = *p;
+}
+
+static enum merge_form form_of(const struct pcapng_block *b)
+{
+	if (!b->raw || b->type == PCAPNG_BLOCK_SIMPLE_PACKET)
+		return MERGE_ENCODE;
+	if (b->big)
+		return MERGE_TURN_BIG;
+	return b->type == PCAPNG_BLOCK_PACKET ? MERGE_AS_IS : MERGE_TURN;
+}
+
+static void add_packet(struct merge_stream *s, const struct pcapng_block *b)
+{
+	bool timed = b->type != PCAPNG_BLOCK_SIMPLE_PACKET;
+	const struct pcapng_packet *from = &b->packet;
+	struct merge_packet p = {
+		.ts_ns = timed ? merge_correct(&s->in->clock, from->ts_ns) : s->before_ns,
+		.offset = b->offset,
+		.size = b->size,
+		.interface = s->interfaces[from->interface],
+		.data = (uint32_t)(from->data - capfile_at(s->file, b->offset)),
+		.caplen = from->caplen,
+		.len = from->len,
+		.flags = from->flags,
+		.form = form_of(b),
+	};
+
+	s->before_ns = p.ts_ns;
+	insert(s, &p);
+}
+
+static int add_block(struct merge_stream *s, struct merge_work *w, const struct pcapng_block *b,
+		     struct err *err)
+{
+	switch (b->kind) {
+	case PCAPNG_SECTION:
+		s->n_interfaces = 0;
+		return 0;
+	case PCAPNG_INTERFACE:
+		return add_interface(s, w, b, err);
+	case PCAPNG_PACKET:
+		add_packet(s, b);
+		return 0;
+	case PCAPNG_STATS:
+		add_stats(s, w, &b->stats);
+		return 0;
+	case PCAPNG_NAMES:
+		pcapng_each_name(b, add_name, w);
+		return 0;
+	case PCAPNG_OTHER:
+		return 0;
+	}
+	return 0;
+}
+
+/* The offset of the first byte that a packet in the window still needs. */
+static uint64_t first_wanted(const struct merge_stream *s)
+{
+	uint64_t first = capfile_offset(s->file);
+
+	for (uint32_t i = 0; i < s->n; i++)
+		if (at(s, i)->offset < first)
+			first = at(s, i)->offset;
+	return first;
+}
+
+static int end(struct merge_stream *s, int n, const struct err *why, struct err *err)
+{
+	s->ended = true;
+	if (n == PCAPNG_E_END)
+		return 0;
+	if (n == -EINVAL && capfile_offset(s->file) == 0)
+		return err_set(err, n, "'%s' is no capture file: %s", s->in->path, why->text);
+	if (n < 0 && n != -EINVAL)
+		return err_set(err, n, "'%s': %s", s->in->path, why->text);
+	s->report->cut = xstrdup(why->text);
+	return 0;
+}
+
+static int fill(struct merge_stream *s, struct merge_work *w, struct err *err)
+{
+	uint64_t first = first_wanted(s);
+	struct err why = ERR_INIT;
+	struct pcapng_block block;
+	int n;
+
+	while (s->n < MERGE_WINDOW_PACKETS &&
+	       (s->n < 2 || capfile_offset(s->file) - first < MERGE_WINDOW_BYTES)) {
+		capfile_drop(s->file, s->n ? first : capfile_offset(s->file));
+		n = capfile_next(s->file, &block, &why);
+		if (n != 0)
+			return end(s, n, &why, err);
+		if (s->n == 0)
+			first = block.offset;
+		n = add_block(s, w, &block, err);
+		if (n < 0)
+			return n;
+	}
+	s->refill = s->n / 2;
+	return 0;
+}
+
+int merge_stream_peek(struct merge_stream *s, struct merge_work *w,
+		      const struct merge_packet **out, struct err *err)
+{
+	if (s->n <= s->refill && !s->ended) {
+		int r = fill(s, w, err);
+
+		if (r < 0)
+			return r;
+	}
+	*out = s->n ? at(s, 0) : NULL;
+	return 0;
+}
+
+void merge_stream_pop(struct merge_stream *s)
+{
+	const struct merge_packet *p = at(s, 0);
+
+	if (p->ts_ns < s->last_ns)
+		s->report->late++;
+	else
+		s->last_ns = p->ts_ns;
+	s->report->packets++;
+	s->head = (s->head + 1) & RING_MASK;
+	s->n--;
+}

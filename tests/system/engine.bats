@@ -578,7 +578,7 @@ drops_shown() { [ "$(report '.targets[0].dropped_agent')" -gt 0 ]; }
 # Packets that the namespace has sent since it was made
 sent() { within "$flooded" ip -s -j link show eth0 | jq '.[0].stats64.tx.packets'; }
 
-@test "kill -9 under traffic: the next life has every packet that is older than 3 s" {
+@test "kill -9 under traffic: the next life has every packet that is older than 3 s, and goes on" {
 	local before old n
 	agent=crash
 	arm '{"filter": "udp port 5000"}' "$flooded"
@@ -592,9 +592,9 @@ sent() { within "$flooded" ip -s -j link show eth0 | jq '.[0].stats64.tx.packets
 	rm "$LAB_DIR/crash.sock"
 	start_agent crash
 	wait_for 60 agent_answers crash
-	call GET "/v1/captures/$id"
-	cp "$answer" "$BATS_TEST_TMPDIR/$id.report"
-	is 'agent-lost true' "$(ended '.targets[0] | .end, .files[0].recovered' | xargs)"
+	wait_for 60 reports '.targets[0] | "\(.state) \(.gaps | length)"' 'armed 1'
+	stop_capture
+	is 'stopped true 2' "$(ended '.targets[0] | .end, .files[0].recovered, (.files | length)' | xargs)"
 	gather
 	readable "$file"
 	n=$(numbers "$file" | awk '{ print $2 }')

@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Disks, clocks and services change during a capture under traffic, and files are damaged: what came before is in the archive,
+# and what is missing is named. A tcpdump beside counts. docs/RELIABILITY.md says which faults are tried elsewhere.
+
+load helpers
+load capture
+load faults
+
+setup_file() { capture_lab 6 5; }
+teardown_file() { lab_down; }
+setup() { well; }
+
+@test "a node's disk fills: its targets end as disk-floor with all that came before, the rest goes on" {
+	local task spool last
+	task=$(web_on node3) spool=$(spool_of node3)
+	run_on node3 mount -t tmpfs -o size=16m tmpfs "$spool"
+	docker_on node3 rm -f "$(agent_on node3)" >/dev/null
+	run_on node3 sh -c "head -c 14m /dev/zero >$spool/others"
+	wait_for 60 agents_answer
+	start c swarmcap capture web -f "$FLOOD" -o "$SHARE/floor.tar"
+	armed c
+	witness seen "$task"
+	FROM=client@node3 flood sent "$task" 20000 4000
+	ends sent
+	sleep 2
+	testify seen
+	stop c 3
+	run_on node3 umount -l "$spool"
+	docker_on node3 rm -f "$(agent_on node3)" >/dev/null
+	unpack "$SHARE/floor.tar"
+	whole
+	[ "$(manifest "[.targets[] | select(.task == \"$task\") | .end] | join(\" \")")" = disk-floor ]
+	[ "$(manifest '[.targets[] | select(.node != "node3") | .end] | unique | join(" ")')" = stopped ]
+	stamps "$unpacked"/node3-"$task".*.pcapng >"$BATS_TEST_TMPDIR/have"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/have")" -ge 500 ]
+	[ "$(manifest "[.targets[] | select(.task == \"$task\") | .packets] | add")" -eq "$(wc -l <"$BATS_TEST_TMPDIR/have")" ]
+	# the first ones, without a hole
+	last=$(cut -d' ' -f2 "$BATS_TEST_TMPDIR/have" | sort | tail -n 1)
+	[ "$(stamps "$BATS_TEST_TMPDIR/seen.out" | awk -v last="$last" '$2 < last - 0.02' | cut -d' ' -f1 |
+		sort | comm -23 - <(cut -d' ' -f1 "$BATS_TEST_TMPDIR/have" | sort) | wc -l)" -eq 0 ]
+	wait_for 60 agents_answer
+}
+
+@test "a service is scaled to zero, updated and removed: its tasks end, with all that came, exit 0" {
+	local how task on container
+	is_gone() { [ "$(docker_on "$on" inspect -f '{{.State.Running}}' "$container" 2>/dev/null)" != true ]; }
+	for how in 'update --replicas 0' 'update --force' rm; do
+		lab service brief 2 serve 80 2>/dev/null || { docker_on node1 service scale -d brief=2 >/dev/null; brief_runs() { [ "$(placed brief | wc -l)" -eq 2 ]; }; wait_for 30 brief_runs; }
+		read -r task on container < <(placed brief | head -n 1)
+		task=$(cut -d. -f1,2 <<<"$task")
+		start c swarmcap capture brief -f "$FLOOD" -o "$SHARE/brief.tar" --force
+		armed c
+		witness seen "$task"
+		flood sent "$task" 300 300
+		ends sent
+		# shellcheck disable=SC2086 # words
+		docker_on node1 service ${how/update/update -q --detach} brief >/dev/null
+		wait_for 60 is_gone
+		sleep 1.5	# the agent hears it from the engine
+		stop seen 0 || true
+		stop c
+		unpack "$SHARE/brief.tar"
+		whole
+		[ "$(manifest "[.targets[] | select(.task == \"$task\" and .packets > 0) | .end] | join(\" \")")" = task-ended ]
+		[ "$(manifest "[.targets[] | select(.task == \"$task\") | .packets] | add")" -eq 300 ]
+		nothing_missing
+	done
+}
+
+@test "a node's clock jumps by an hour: nothing is missing, and the manifest says so" {
+	local task
+	task=$(web_on node3)
+	docker_on node1 service update -q --detach --env-add SWARMCAP_TEST_CLOCK_FILE=/var/lib/swarmcap/clock swarmcap-agent >/dev/null
+	shifts() { docker_on node3 inspect -f '{{.Config.Env}}' "$(agent_on node3)" | grep -q TEST_CLOCK; }
+	wait_for 60 shifts
+	wait_for 60 agents_answer
+	start c swarmcap capture web -f "$FLOOD" --rotate-time 2s -o "$SHARE/clock.tar"
+	armed c
+	witness seen "$task"
+	flood sent "$task" 1600 200
+	sleep 3
+	run_on node3 sh -c "echo 3600 >$(spool_of node3)/clock"
+	ends sent
+	testify seen
+	sleep 1
+	stop c
+	run_on node3 rm "$(spool_of node3)/clock"
+	unpack "$SHARE/clock.tar"
+	whole
+	nothing_missing
+	outside seen "$task"
+	[ "$have" -eq 1600 ]
+	awk -v last="$(cut -d' ' -f2 "$BATS_TEST_TMPDIR/seen.seen" | sort | tail -n 1)" '$2 > last + 3000 { n++ } END { exit !(n > 500) }' "$BATS_TEST_TMPDIR/seen.have"
+	[ "$(manifest '[.targets[].end] | unique | join(" ")')" = stopped ]
+	[ "$(manifest '.nodes[] | select(.name == "node3") | [.notes[] | select(test("clock was moved by .3[56][0-9][0-9] s"))] | length')" -eq 1 ]
+	docker_on node1 service update -q --detach --env-rm SWARMCAP_TEST_CLOCK_FILE swarmcap-agent >/dev/null
+	shifts_not() { ! shifts; }
+	wait_for 60 shifts_not
+	wait_for 60 agents_answer
+}
+
+@test "the coordinator is killed, and files are damaged on two nodes: fetch finds it by their digests, and has the others" {
+	local id two three
+	two=$(web_on node2) three=$(web_on node3)
+	start c env SWARMCAP_TEST_LEASE=11s "$top/tests/lab/lab" exec node1 "$BUILD/swarmcap" capture web -f "$FLOOD" -o "$SHARE/damaged.tar"
+	armed c
+	for task in "$two" "$three"; do
+		flood sent "$task" 500 1000
+		ends sent
+	done
+	id=$(newest_id)
+	run_on node1 pkill -KILL -f "capture web .*-o $SHARE/damaged.tar"
+	ends c 137
+	ended_there() { ! run_on "$1" sh -c "ls -A $(spool_of "$1")/$id" | grep -q 'part$\|life'; }
+	wait_for 60 ended_there node2
+	wait_for 60 ended_there node3
+	# the larger file of the node's two
+	largest() { run_on "$1" sh -c "ls -S $(spool_of "$1")/$id/*.pcapng | head -n 1"; }
+	run_on node2 truncate -s 0 "$(largest node2)"
+	printf '\377' | run_on node3 dd of="$(largest node3)" bs=1 seek=20000 conv=notrunc status=none
+	run -3 swarmcap fetch "$id" -o "$SHARE/mended.tar"
+	unpack "$SHARE/mended.tar"
+	whole
+	[ "$(manifest "[.missing[] | select(.node == \"node2\" and (.what | test(\"file .* of task $two\")) and (.error | test(\"damaged|has but\")))] | length")" -eq 1 ]
+	[ "$(manifest "[.missing[] | select(.node == \"node3\" and (.what | test(\"file .* of task $three\")) and (.error | test(\"does not match, twice\")))] | length")" -eq 1 ]
+	[ "$(find "$unpacked" -name '*.pcapng' | wc -l)" -eq 4 ]
+}

@@ -36,12 +36,6 @@ static struct capture *allocate(const struct capture_env *env)
 	return c;
 }
 
-/* Entries that targets point at never move. */
-static size_t room_to_join(const struct wire_arm *a)
-{
-	return a->n_follow ? WIRE_JOINED_MAX : 0;
-}
-
 static void fill_report(struct capture *c)
 {
 	struct wire_report *r = &c->report;
@@ -55,7 +49,7 @@ static void fill_report(struct capture *c)
 	r->running = true;
 	r->attached = a->attached;
 	r->context = json_incref(a->context);
-	r->targets = xcalloc(a->n_targets + room_to_join(a), sizeof(*r->targets));
+	r->targets = xcalloc(a->n_targets, sizeof(*r->targets));
 	r->n_targets = a->n_targets;
 	for (size_t i = 0; i < a->n_targets; i++)
 		r->targets[i].key = xstrdup(a->targets[i].key);
@@ -70,14 +64,32 @@ struct target_env capture_target_env(struct capture *c)
 	};
 }
 
+static void *with_room(void *list, size_t have, size_t room, size_t size)
+{
+	list = xrealloc(list, room, size);
+	memset((char *)list + have * size, 0, (room - have) * size);
+	return list;
+}
+
+/* Entries that targets point at never move, whoever joins. */
+void capture_make_room(struct capture *c)
+{
+	const size_t n = c->arm.n_targets;
+	const size_t most = c->n_planned + (c->arm.n_follow ? WIRE_JOINED_MAX : 0);
+	const size_t room = (n > most ? n : most) + 1;
+
+	c->arm.targets = with_room(c->arm.targets, n, room, sizeof(*c->arm.targets));
+	c->report.targets = with_room(c->report.targets, n, room, sizeof(*c->report.targets));
+	c->targets = xcalloc(room, sizeof(struct target *));
+	c->n_targets = n;
+}
+
 static void make_targets(struct capture *c)
 {
 	const struct target_env env = capture_target_env(c);
-	const size_t room = c->arm.n_targets + room_to_join(&c->arm);
 
-	c->n_targets = c->n_planned = c->arm.n_targets;
-	c->targets = xcalloc(room, sizeof(struct target *));
-	c->arm.targets = xrealloc(c->arm.targets, room + 1, sizeof(*c->arm.targets));
+	c->n_planned = c->arm.n_targets;
+	capture_make_room(c);
 	for (size_t i = 0; i < c->n_targets; i++)
 		c->targets[i] = target_new(&env, i, &c->report.targets[i]);
 }
@@ -243,7 +255,11 @@ static void watch_all(struct capture *c)
 static void *write_request(void *arg)
 {
 	struct capture *c = arg;
-	cleanup_json json_t *request = wire_arm_encode(&c->arm);
+	struct wire_arm planned = c->arm;	/* shallow: who joined stands in the report */
+	cleanup_json json_t *request = NULL;
+
+	planned.n_targets = c->n_planned;
+	request = wire_arm_encode(&planned);
 
 	/* a spool that cannot be written fails the targets' files too, with their own words */
 	spool_write_json(c->dirfd, SPOOL_REQUEST, request, NULL);

@@ -57,6 +57,8 @@ struct capture {
 /* Takes the lock. Targets below it are there for good. */
 size_t capture_count_targets(struct capture *c);
 struct target_env capture_target_env(struct capture *c);
+/* Before any target is made, n_planned is known: arrays for all that may ever come. */
+void capture_make_room(struct capture *c);
 /* The lock is held: something is captured, or may be. */
 bool capture_goes_on(const struct capture *c);
 

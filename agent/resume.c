@@ -13,6 +13,21 @@
 #include <errno.h>
 #include <string.h>
 
+/* What joined a former life's capture goes on as if it had been asked for. */
+static void add_joined(struct wire_arm *arm, const struct wire_report *r,
+		       const struct wire_joined *j)
+{
+	const struct wire_target *seen = &r->targets[arm->n_targets];
+
+	arm->targets = xrealloc(arm->targets, arm->n_targets + 1, sizeof(*arm->targets));
+	arm->targets[arm->n_targets++] = (struct wire_wanted){
+		.key = xstrdup(seen->key), .kind = WIRE_TASK, .label = xstrdup(seen->key),
+		.container_id = xstrdup_null(seen->container_id), .task_id = xstrdup_null(j->task_id),
+		.networks = wire_networks_copy(j->networks, j->n_networks),
+		.n_networks = j->n_networks,
+	};
+}
+
 bool resume_may(int dirfd, const struct wire_report *r, const struct life *l, struct wire_arm *arm)
 {
 	cleanup_json json_t *request = NULL;
@@ -25,13 +40,19 @@ bool resume_may(int dirfd, const struct wire_report *r, const struct life *l, st
 		return false;
 	if (spool_read_json(dirfd, SPOOL_REQUEST, &request, NULL))
 		return false;
-	good = !wire_arm_decode(request, arm, NULL) && arm->n_targets <= r->n_targets;
+	/* those that joined stand behind those of the request */
+	good = !wire_arm_decode(request, arm, NULL) &&
+	       arm->n_targets + r->n_joined == r->n_targets;
 	for (size_t i = 0; good && i < arm->n_targets; i++)
 		good = !strcmp(arm->targets[i].key, r->targets[i].key);
+	for (size_t i = 0; good && i < r->n_joined; i++)
+		good = !strcmp(r->joined[i].key, r->targets[arm->n_targets + i].key);
 	if (!good) {
 		wire_arm_release(arm);
 		*arm = (struct wire_arm){ 0 };
 	}
+	for (size_t i = 0; good && i < r->n_joined; i++)
+		add_joined(arm, r, &r->joined[i]);
 	return good;
 }
 
@@ -53,8 +74,8 @@ static void make_targets(struct capture *c, const struct life *l)
 	const struct target_env env = capture_target_env(c);
 	const struct life_target none = { 0 };
 
-	c->n_targets = c->arm.n_targets;
-	c->targets = xcalloc(c->n_targets + 1, sizeof(struct target *));
+	c->n_planned = c->arm.n_targets - c->report.n_joined;
+	capture_make_room(c);
 	for (size_t i = 0; i < c->n_targets; i++) {
 		struct wire_target *seen = &c->report.targets[i];
 

@@ -5,6 +5,8 @@
 #include "agent_netns.h"
 #include "fake_http.h"
 #include "../../agent/follow.h"
+#include "../../agent/recover.h"
+#include "../../agent/resume.h"
 
 #include <curl/curl.h>
 
@@ -286,6 +288,59 @@ static void test_stop_while_it_starts(void **state)
 	netns_remove(&w, "bbbb00000008");
 }
 
+/* In the agent's next life it follows on, and who had joined goes on. */
+static void test_next_life(void **state)
+{
+	const struct spool_limits limits = { .quota = 256 << 20, .floor = 0 };
+	struct wire_target *t;
+	struct wire_report r;
+	struct capture *c;
+
+	WORLD_SKIP(root);
+	c = start();
+	await(c, &r, "web.3.t4", WIRE_FAILED);
+	wire_report_release(&r);
+	netns_make(&w, "aaaa00000001");
+	await_candidates(c, 1);
+	netns_send(&w, "aaaa00000001", 5);
+	follow_container(follow, "1");
+	await(c, &r, "web.3.t1", WIRE_ARMED);
+	wire_report_release(&r);
+	capture_unref(c);
+	follow_stop(follow);
+	resume_suspend_all(w.captures);
+	world_close(&w);
+
+	world_open(&w, &limits);
+	recover_all(w.captures, &w.env);
+	assert_int_equal(follow_start(&follow, &w.node, w.captures, NULL), 0);
+	c = captures_find(w.captures, WORLD_ID);
+	assert_non_null(c);
+	capture_wait_armed(c);
+	await(c, &r, "web.3.t1", WIRE_ARMED);
+	wire_report_release(&r);
+	netns_make(&w, "aaaa00000003");
+	await_candidates(c, 1);
+	atomic_store(&slow_runs, true);
+	follow_container(follow, "3");
+	await(c, &r, "web.3.t3", WIRE_ARMED);
+	wire_report_release(&r);
+	netns_send(&w, "aaaa00000001", 2);
+	capture_stop(c, WIRE_END_STOPPED, NULL);
+	capture_wait(c);
+	t = await(c, &r, "web.3.t1", WIRE_ENDED);
+	assert_int_equal(t->packets, 7);
+	assert_int_equal(t->n_files, 2);
+	assert_int_equal(t->n_gaps, 1);
+	assert_int_equal(r.n_joined, 3);
+	assert_int_equal(r.n_targets, 3);
+	assert_false(r.running);
+	wire_report_release(&r);
+	end(c);
+	netns_remove(&w, "aaaa00000001");
+	netns_remove(&w, "aaaa00000003");
+}
+
 static void test_bounded(void **state)
 {
 	struct err why = ERR_INIT;
@@ -343,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_slow_start),
 		cmocka_unit_test(test_dies_while_it_joins),
 		cmocka_unit_test(test_stop_while_it_starts),
+		cmocka_unit_test(test_next_life),
 		cmocka_unit_test(test_bounded),
 	};
 

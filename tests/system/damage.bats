@@ -43,24 +43,25 @@ setup() { well; }
 }
 
 @test "a service is scaled to zero, updated and removed: its tasks end, with all that came, exit 0" {
-	local how task on container
+	local how name task on container
 	is_gone() { [ "$(docker_on "$on" inspect -f '{{.State.Running}}' "$container" 2>/dev/null)" != true ]; }
 	for how in 'update --replicas 0' 'update --force' rm; do
-		lab service brief 2 serve 80 2>/dev/null || { docker_on node1 service scale -d brief=2 >/dev/null; brief_runs() { [ "$(placed brief | wc -l)" -eq 2 ]; }; wait_for 30 brief_runs; }
-		read -r task on container < <(placed brief | head -n 1)
+		name=brief-${how: -1}
+		lab service "$name" 2 serve 80
+		read -r task on container < <(placed "$name" | head -n 1)
 		task=$(cut -d. -f1,2 <<<"$task")
-		start c swarmcap capture brief -f "$FLOOD" -o "$SHARE/brief.tar" --force
+		start c swarmcap capture "$name" -f "$FLOOD" -o "$SHARE/$name.tar"
 		armed c
 		witness seen "$task"
 		flood sent "$task" 300 300
 		ends sent
 		# shellcheck disable=SC2086 # words
-		docker_on node1 service ${how/update/update -q --detach} brief >/dev/null
+		docker_on node1 service ${how/update/update -q --detach} "$name" >/dev/null
 		wait_for 60 is_gone
-		sleep 1.5	# the agent hears it from the engine
+		wait_for 30 grep -q "$task\..* ended: task-ended" "$BATS_TEST_TMPDIR/c.err"
 		stop seen 0 || true
 		stop c
-		unpack "$SHARE/brief.tar"
+		unpack "$SHARE/$name.tar"
 		whole
 		[ "$(manifest "[.targets[] | select(.task == \"$task\" and .packets > 0) | .end] | join(\" \")")" = task-ended ]
 		[ "$(manifest "[.targets[] | select(.task == \"$task\") | .packets] | add")" -eq 300 ]

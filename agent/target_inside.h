@@ -35,6 +35,7 @@ struct target {
 	char *wanted_error;
 	/* the pump's; then the one's who finishes */
 	size_t declared;		/* interfaces that the files know */
+	bool stirred;			/* its ring was looked at since the last tick */
 	bool draining;
 	int64_t drain_ns;		/* monotonic: when draining is given up */
 	enum wire_end end;

@@ -24,6 +24,8 @@ struct fleet_talk {
 	int64_t answered_ns;		/* monotonic: the last answer of any kind */
 	int64_t renewed_ns;		/* monotonic: the last renewal of the lease */
 	bool silent;			/* it was reported as such */
+	struct link_clock first_clock;	/* the first estimate; probes 0: none yet */
+	int64_t probed_ns;		/* monotonic: the last look at the clock */
 };
 
 struct fleet {

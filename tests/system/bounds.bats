@@ -28,11 +28,11 @@ all_ended() { [ -z "$(for n in $(lab nodes); do run_on "$n" sh -c 'ls /var/lib/d
 	start l env SWARMCAP_TEST_LEASE=4s "$top/tests/lab/lab" exec node1 "$BUILD/swarmcap" capture web -f "$FLOOD" -o "$SHARE/lease.tar"
 	start d swarmcap capture web -f "$FLOOD" -d 3s --route agent -o "$SHARE/deadline.tar"
 	armed l
-	wait_for 15 grep -q 'capturing [0-9]* of' "$BATS_TEST_TMPDIR/d.err"
+	wait_for 60 grep -q 'capturing [0-9]* of' "$BATS_TEST_TMPDIR/d.err"
 	exec_task client@node1 /workload flood "$(address_of web.1)" 80 200 200 1000
 	coordinator lease STOP
 	coordinator deadline STOP
-	wait_for 40 all_ended
+	wait_for 60 all_ended
 	nothing_stays
 	coordinator lease CONT
 	coordinator deadline CONT
@@ -56,7 +56,7 @@ all_ended() { [ -z "$(for n in $(lab nodes); do run_on "$n" sh -c 'ls /var/lib/d
 	spool=$(run_on "$node" sh -c 'echo /var/lib/docker/volumes/*/_data' | tr ' ' '\n' | grep swarmcap)
 	docker_on node1 service scale -d web=6 >/dev/null
 	six() { [ "$(placed web | wc -l)" -eq 6 ]; }
-	wait_for 30 six
+	wait_for 60 six
 	start q swarmcap capture web -f "$FLOOD" -o "$SHARE/quota.tar"
 	armed q
 	FROM=client@$node flood sent web.1 20000 4000
@@ -111,7 +111,7 @@ all_ended() { [ -z "$(for n in $(lab nodes); do run_on "$n" sh -c 'ls /var/lib/d
 	pid_of web.1
 	fds=$(fds_of)
 	start n swarmcap capture web client -d 1h -o "$SHARE/names.tar"
-	wait_for 20 grep -q 'capturing [0-9]* of' "$BATS_TEST_TMPDIR/n.err"
+	wait_for 60 grep -q 'capturing [0-9]* of' "$BATS_TEST_TMPDIR/n.err"
 	docker_on "$node" kill "$(find_task web.1 | cut -d' ' -f3)" >/dev/null
 	sleep 2
 	stop n

@@ -58,7 +58,7 @@ setup() { well; }
 		# shellcheck disable=SC2086 # words
 		docker_on node1 service ${how/update/update -q --detach} "$name" >/dev/null
 		wait_for 60 is_gone
-		wait_for 30 grep -q "$task\..* ended: task-ended" "$BATS_TEST_TMPDIR/c.err"
+		wait_for 60 grep -q "$task\..* ended: task-ended" "$BATS_TEST_TMPDIR/c.err"
 		stop seen 0 || true
 		stop c
 		unpack "$SHARE/$name.tar"

@@ -14,9 +14,10 @@ setup() { well; }
 @test "a node's disk fills: its targets end as disk-floor with all that came before, the rest goes on" {
 	local task spool last
 	task=$(web_on node3) spool=$(spool_of node3)
-	run_on node3 mount -t tmpfs -o size=16m tmpfs "$spool"
+	# the floor is 3.2 MiB, a mark 4 MiB above it is reached after 0.8 MiB, and the quota, 6.4 MiB, is not
+	run_on node3 mount -t tmpfs -o size=64m tmpfs "$spool"
 	docker_on node3 rm -f "$(agent_on node3)" >/dev/null
-	run_on node3 sh -c "head -c 14m /dev/zero >$spool/others"
+	run_on node3 sh -c "head -c 56m /dev/zero >$spool/others"
 	wait_for 60 agents_answer
 	start c swarmcap capture web -f "$FLOOD" -o "$SHARE/floor.tar"
 	armed c

@@ -100,6 +100,7 @@ static int find(struct target *t, struct engine *e, struct err *err)
 	pthread_mutex_lock(t->env.lock);
 	t->seen->container_id = take_ptr(&place.container_id);
 	t->seen->image = take_ptr(&place.image);
+	t->seen->absent = place.absent;
 	pthread_mutex_unlock(t->env.lock);
 	t->netns_file = take_ptr(&place.netns_file);
 	if (!r && place.paused)

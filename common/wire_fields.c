@@ -6,7 +6,9 @@
 
 #include <string.h>
 
-const char *const wire_kind_words[5] = { "task", "container", "host", "ingress", "network" };
+const char *const wire_kind_words[6] = {
+	"task", "container", "host", "ingress", "network", "lb",
+};
 const char *const wire_end_words[12] = {
 	NULL, "duration", "bytes", "packets", "stopped", "task-ended", "lease-expired",
 	"disk-floor", "quota", "agent-lost", "node-lost", "error",
@@ -170,6 +172,7 @@ static const struct wire_field target_fields[] = {
 	{ ROW(wire_target, state, WIRE_T_ENUM), WORDS(target_words), .flags = WIRE_F_REQUIRED },
 	{ ROW(wire_target, end, WIRE_T_ENUM), WORDS(wire_end_words) },
 	TEXT_NULL(wire_target, error),
+	BOOL(wire_target, absent),
 	ENGINE_ID(wire_target, container_id),
 	TEXT_NULL(wire_target, image),
 	TIME(wire_target, started_ns),

@@ -37,7 +37,8 @@
 #define WIRE_COUNT_MAX (1LL << 48)	/* packets, bytes: sums of many stay far from overflow */
 #define WIRE_TIME_MAX (1LL << 62)	/* nanoseconds: differences of two cannot overflow */
 
-enum wire_kind { WIRE_TASK, WIRE_CONTAINER, WIRE_HOST, WIRE_INGRESS, WIRE_NETWORK };
+/* WIRE_NETWORK: an overlay's own namespace; WIRE_LB: the sandbox of its load balancer */
+enum wire_kind { WIRE_TASK, WIRE_CONTAINER, WIRE_HOST, WIRE_INGRESS, WIRE_NETWORK, WIRE_LB };
 enum wire_format { WIRE_PCAPNG, WIRE_PCAP };
 enum wire_state { WIRE_ARMED, WIRE_ENDED, WIRE_FAILED };	/* of one target */
 /* Why a target's capture ended; the texts are DESIGN section 5's. */
@@ -113,6 +114,7 @@ struct wire_target {
 	enum wire_state state;
 	enum wire_end end;
 	char *error;				/* NULL: none */
+	bool absent;		/* of a failed one: this node has no such namespace, which is no fault */
 	char *container_id, *image;		/* NULL: none */
 	int64_t started_ns, stopped_ns;
 	int64_t packets, bytes;			/* written */

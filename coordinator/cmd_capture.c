@@ -15,6 +15,7 @@
  */
 #include "cmd.h"
 
+#include "confirm.h"
 #include "filter.h"
 #include "gather.h"
 #include "interrupt.h"
@@ -22,6 +23,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 struct capture {
 	struct request *request;
@@ -100,8 +102,22 @@ static enum exit_status make_plan(struct capture *c, struct err *err)
 	names_new_id(clock_wall_ns(), id);
 	rc = plan_make(c->request, &c->cluster, id, &c->plan, err);
 	if (rc != 0)
-		return rc == PLAN_E_NOTHING ? EXIT_NOTHING : EXIT_FAILED;
+		return rc == PLAN_E_NOTHING ? EXIT_NOTHING : rc == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	return EXIT_OK;
+}
+
+static enum exit_status confirm(struct capture *c, struct err *err)
+{
+	bool terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+
+	switch (confirm_targets(c->request, &c->plan, terminal, stdin, stderr, err)) {
+	case 0:
+		return EXIT_OK;
+	case -EINVAL:
+		return EXIT_USAGE;
+	default:
+		return EXIT_FAILED;
+	}
 }
 
 static enum exit_status open_output(struct capture *c, struct err *err)
@@ -244,6 +260,8 @@ int cmd_capture(struct request *r)
 		plan_print(stdout, &c.plan, r->json);
 		return EXIT_OK;
 	}
+	if ((status = confirm(&c, &err)))
+		return cmd_fail(r, status, &err);
 	say_plan(&c);
 	if ((status = open_output(&c, &err)) || (status = arm(&c, &err)))
 		return cmd_fail(r, status, &err);

@@ -163,6 +163,7 @@ void manifest_make(const struct manifest_input *in, struct manifest *out)
 		.out = out,
 		.targets = json_array(),
 		.missing = json_array(),
+		.notes = make_notes(in->plan),
 		.names = names,
 	};
 	json_t *nodes;
@@ -187,7 +188,7 @@ void manifest_make(const struct manifest_input *in, struct manifest *out)
 			      "nodes", nodes,
 			      "targets", w.targets,
 			      "missing", w.missing,
-			      "notes", make_notes(in->plan));
+			      "notes", w.notes);
 }
 
 int64_t manifest_dropped(const struct manifest *m)

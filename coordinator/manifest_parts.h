@@ -7,11 +7,11 @@
 
 #include "manifest.h"
 
-/* The work in progress: two arrays that grow, and the result with its files and sums. */
+/* The work in progress: arrays that grow, and the result with its files and sums. */
 struct manifest_work {
 	const struct manifest_input *in;
 	struct manifest *out;
-	json_t *targets, *missing;
+	json_t *targets, *missing, *notes;
 	json_t *names;			/* of files given so far: an object used as a set */
 };
 

@@ -42,13 +42,6 @@ static const char *staged(const struct fleet_node *n, size_t i)
 	return i < n->n_fetched ? n->fetched[i] : NULL;
 }
 
-static char *target_what(const struct target *t)
-{
-	if (t->kind == WIRE_TASK)
-		return xasprintf("task %s", t->task ? t->task : t->key);
-	return xasprintf("%s %s", wire_kind_text(t->kind), t->key);
-}
-
 static const char *or_else(const char *text, const char *other)
 {
 	return text && *text ? text : other;
@@ -96,6 +89,15 @@ static void add_failed(struct manifest_work *w, const struct fleet_node *n, cons
 	if (r->end == WIRE_END_TASK_ENDED)
 		gap.reason = wire_end_text(r->end);
 	manifest_add_missing(w, &gap);
+}
+
+/* A node that has no such namespace lacks nothing. */
+static void add_absent(struct manifest_work *w, const struct fleet_node *n, const struct target *t)
+{
+	cleanup_free char *what = target_what(t);
+
+	json_array_append_new(w->notes, json_sprintf("node %s has no %s: nothing there uses it",
+						     n->plan->name, what));
 }
 
 /* By the coordinator's clock; 0 stays 0, "has not happened". */
@@ -252,11 +254,23 @@ static json_t *make_counts(const struct fleet_node *n, const struct wire_target 
 			 "joined", 0);
 }
 
+static json_t *make_names(const struct target *t)
+{
+	cleanup_free char *what = target_what(t);
+	json_t *names = json_array();
+
+	json_array_append_new(names, jx_text(what));
+	for (size_t i = 0; i < t->n_also; i++)
+		json_array_append_new(names, jx_text(t->also[i]));
+	return names;
+}
+
 static json_t *make_identity(const struct fleet_node *n, const struct target *t,
 			     const struct wire_target *r)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "kind", wire_kind_text(t->kind),
+			 "names", make_names(t),
 			 "service", jx_text(t->service),
 			 "task", jx_text(t->task),
 			 "task_id", jx_text(t->task_id),
@@ -323,6 +337,10 @@ void manifest_add_target(struct manifest_work *w, const struct fleet_node *n,
 
 	if (!f.t) {
 		add_gone(w, n, t);
+		return;
+	}
+	if (f.t->state == WIRE_FAILED && f.t->absent) {
+		add_absent(w, n, t);
 		return;
 	}
 	if (f.t->state == WIRE_FAILED) {

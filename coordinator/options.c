@@ -210,12 +210,12 @@ static int set_pull(struct request *r, const char *value, struct err *err)
 
 const struct command_row options_commands[] = {
 	{ "capture", "SELECTOR...", "capture until a limit or ^C, then write one archive",
-	  OPT_CAPTURE, 1, REQUEST_SELECTORS_MAX, "service" },
+	  OPT_CAPTURE, 1, REQUEST_SELECTORS_MAX, "selector" },
 	{ "fetch", "ID", "gather a capture that was left on the nodes into an archive", OPT_FETCH,
 	  1, 1, "capture id" },
 	{ "rm", "ID", "drop a capture from every node's spool", OPT_RM, 1, 1, "capture id" },
 	{ "ls", "[SELECTOR...]", "list what can be captured, where, and by which route", OPT_LS, 0,
-	  REQUEST_SELECTORS_MAX, "service" },
+	  REQUEST_SELECTORS_MAX, "selector" },
 	{ "deploy", "", "put the agent on every node, or bring it up to date", OPT_DEPLOY, 0, 0,
 	  NULL },
 	{ "undeploy", "", "take the agent away, leaving nothing behind", OPT_UNDEPLOY, 0, 0, NULL },
@@ -225,6 +225,16 @@ const struct command_row options_commands[] = {
 const size_t options_n_commands = ARRAY_SIZE(options_commands);
 
 const struct option_row options_rows[] = {
+	{ "node", 0, "LIST", OPT_CAPTURE | OPT_LS, false, options_set_node,
+	  "only on these nodes, as in node1,'edge*' or '!node3'; repeatable" },
+	{ "tasks", 0, "N", OPT_CAPTURE | OPT_LS, false, options_set_tasks,
+	  "only the first N running tasks of each service" },
+	{ "members", 0, NULL, OPT_CAPTURE | OPT_LS, false, options_set_members,
+	  "with network:, also the tasks and containers that are attached to it" },
+	{ "max-targets", 0, "N", OPT_CAPTURE, false, options_set_max_targets,
+	  "ask before more targets than these are captured; default: 256" },
+	{ "yes", 0, NULL, OPT_CAPTURE, false, options_set_yes,
+	  "capture however many targets there are" },
 	{ "filter", 'f', "EXPR", OPT_CAPTURE, false, options_set_filter,
 	  "only packets that match (pcap-filter), checked before any node is contacted" },
 	{ "interface", 'i', "NAME", OPT_CAPTURE, false, options_set_interface,

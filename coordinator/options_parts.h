@@ -14,4 +14,8 @@ option_set options_set_filter, options_set_interface, options_set_snaplen, optio
 	options_set_max_bytes, options_set_max_packets, options_set_rotate_bytes,
 	options_set_rotate_time, options_set_keep_files, options_set_fetch_rate, options_set_format;
 
+/* options_select.c */
+option_set options_set_node, options_set_tasks, options_set_members, options_set_max_targets,
+	options_set_yes;
+
 #endif

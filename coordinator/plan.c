@@ -85,11 +85,10 @@ static void place_target(struct plan *p, const struct cluster *c, struct target 
 	if (!n)
 		n = add_node(p, cluster_node(c, t->node_id));
 	if (n->n_targets == WIRE_TARGETS_MAX) {
-		cleanup_free char *what = t->task ? xasprintf("task %s", t->task)
-						  : xasprintf("container %s", t->key);
+		cleanup_free char *what = target_what(t);
 
 		missing_add(&p->missing, what, n->name, "too-many",
-			    "more tasks than one node can capture at once");
+			    "more targets than one node can capture at once");
 		target_release(t);
 		return;
 	}
@@ -234,10 +233,30 @@ size_t plan_targets(const struct plan *p)
 	return n;
 }
 
+char *target_what(const struct target *t)
+{
+	const char *name = t->n_networks ? t->networks[0].name : t->key;
+
+	switch (t->kind) {
+	case WIRE_TASK:
+		return xasprintf("task %s", t->task ? t->task : t->key);
+	case WIRE_CONTAINER:
+		return xasprintf("container %s", t->key);
+	case WIRE_NETWORK:
+	case WIRE_LB:
+		return xasprintf("%s %s", wire_kind_text(t->kind), name);
+	default:
+		return xstrdup(wire_kind_text(t->kind));
+	}
+}
+
 /* ---- the end ---- */
 
 void target_release(struct target *t)
 {
+	for (size_t i = 0; i < t->n_also; i++)
+		free(t->also[i]);
+	free(t->also);
 	cluster_release_networks(t->networks, t->n_networks);
 	free(t->key);
 	free(t->service);

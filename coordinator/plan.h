@@ -19,8 +19,10 @@ struct target {
 	char *service, *service_id, *task;	/* "web", "web.3" */
 	char *task_id, *container_id, *image, *node_id;
 	int64_t slot;
-	struct wire_network *networks;
+	struct wire_network *networks;	/* of an overlay's own or its lb: that one */
 	size_t n_networks;
+	char **also;			/* what else it is: other names of the same namespace */
+	size_t n_also;
 };
 
 /* Asked for, and not to be had. */
@@ -78,17 +80,20 @@ struct plan {
 void plan_note(struct plan *p, const char *fmt, ...) PRINTF(2, 3);
 
 /*
- * select.c and plan.c. The selectors are names or ids of services as request_parse leaves
- * them; none selects every service of the cluster. PLAN_E_NOTHING: nothing that was selected
- * runs at all (exit 4), err says what was found, and plan_make still hands out notes and
- * missing (release in any case). One selected service without running tasks beside one with:
- * a note. A namespace is captured once: a task selected twice is one target. Targets come in
- * order of service, slot and node name, nodes in order of name.
+ * select.c and plan.c. The selectors are as request_parse leaves them; none selects every service
+ * of the cluster. PLAN_E_NOTHING: nothing that was selected runs at all, or a name does not exist
+ * (exit 4), err says what was found, and plan_make still hands out notes and missing (release in
+ * any case). One selected service without running tasks beside one with: a note. A namespace is
+ * captured once: what is selected twice is one target, whose `also` says what else it is.
+ * Targets come in order of service, slot and node name, after hosts and ingress, before overlays
+ * and containers; nodes in order of name.
  */
 #define PLAN_E_NOTHING 1
 int select_targets(const struct request *r, const struct cluster *c, struct target **out,
 		   size_t *n_out, struct plan *notes_and_missing, struct err *err);
 void target_release(struct target *t);
+/* "task web.3", "container db", "host", "ingress", "network app", "lb app": for sentences. Free it. */
+char *target_what(const struct target *t);
 int plan_make(const struct request *r, const struct cluster *c, const char *id, struct plan *out,
 	      struct err *err);
 /* Every node that is not down and has an address, without targets: for who looks at all nodes. */

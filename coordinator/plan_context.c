@@ -5,7 +5,7 @@
  * The agents keep the request's context and give it back, so that any coordinator of the
  * cluster can gather a capture that another one began. One node's context holds its own arm
  * request (without hosts: they follow from the networks), what stands beside each target in
- * the plan, what was asked for, and of the other nodes only which tasks were meant to be
+ * the plan, what was asked for, and of the other nodes only which targets were meant to be
  * captured there: enough to say what is missing when a node never answers again.
  *
  * A context comes back from an agent, so it is read like anything hostile; most of that is
@@ -39,11 +39,12 @@ static json_t *make_targets(const struct plan_node *n)
 	json_t *list = json_array();
 
 	for (const struct target *t = n->targets; t < n->targets + n->n_targets; t++)
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:I}", "service",
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:I, s:o}", "service",
 						      jx_text(t->service), "service_id",
 						      jx_text(t->service_id), "task",
 						      jx_text(t->task), "image", jx_text(t->image),
-						      "slot", (json_int_t)t->slot));
+						      "slot", (json_int_t)t->slot, "also",
+						      make_texts(t->also, t->n_also)));
 	return list;
 }
 
@@ -52,16 +53,19 @@ static json_t *make_others(const struct plan *p, const struct plan_node *self)
 	json_t *list = json_array();
 
 	for (const struct plan_node *n = p->nodes; n < p->nodes + p->n_nodes; n++) {
-		json_t *tasks;
+		json_t *targets;
 
 		if (n == self)
 			continue;
-		tasks = json_array();
-		for (size_t i = 0; i < n->n_targets; i++)
-			json_array_append_new(tasks, jx_text(n->targets[i].task ? n->targets[i].task
-										: n->targets[i].key));
+		targets = json_array();
+		for (size_t i = 0; i < n->n_targets; i++) {
+			cleanup_free char *what = target_what(&n->targets[i]);
+
+			json_array_append_new(targets, jx_text(what));
+		}
 		json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "id", jx_text(n->id),
-						      "name", jx_text(n->name), "tasks", tasks));
+						      "name", jx_text(n->name), "targets",
+						      targets));
 	}
 	return list;
 }
@@ -156,6 +160,18 @@ static char *text_or_null(const json_t *j, const char *path)
 	return xstrdup_null(jx_str(j, path, NULL));
 }
 
+static void restore_also(const json_t *beside, struct target *t)
+{
+	const json_t *list = jx_get(beside, "also"), *name;
+	size_t i;
+
+	t->also = xcalloc(json_array_size(list) + 1, sizeof(*t->also));
+	json_array_foreach(list, i, name) {
+		if (json_is_string(name))
+			t->also[t->n_also++] = xstrdup(json_string_value(name));
+	}
+}
+
 /* Takes what it can use of w. */
 static struct target target_from(struct wire_wanted *w, const json_t *beside, const char *node_id)
 {
@@ -173,6 +189,7 @@ static struct target target_from(struct wire_wanted *w, const json_t *beside, co
 	t.networks = take_ptr(&w->networks);
 	t.n_networks = w->n_networks;
 	w->n_networks = 0;
+	restore_also(beside, &t);
 	return t;
 }
 
@@ -268,7 +285,7 @@ static bool is_known(const struct plan *p, const char *node_id)
 
 static void add_absent_nodes(struct plan *p, const json_t *context)
 {
-	const json_t *node, *task;
+	const json_t *node, *what;
 	size_t i, j;
 
 	json_array_foreach(jx_get(context, "others"), i, node) {
@@ -276,11 +293,10 @@ static void add_absent_nodes(struct plan *p, const json_t *context)
 
 		if (is_known(p, jx_str(node, "id", "")))
 			continue;
-		json_array_foreach(jx_get(node, "tasks"), j, task) {
-			const char *text = json_string_value(task);
-			cleanup_free char *what = xasprintf("task %s", text ? text : "?");
+		json_array_foreach(jx_get(node, "targets"), j, what) {
+			const char *text = json_string_value(what);
 
-			missing_add(&p->missing, what, name, "no-report",
+			missing_add(&p->missing, text ? text : "?", name, "no-report",
 				    "no report of this capture came from its node");
 		}
 	}

@@ -406,8 +406,10 @@ static void test_unknown(void **state)
 	check_unknown("WEB");
 	check_unknown("web3");
 	check_unknown("..");
-	check_unknown("../info");
-	check_unknown("web?status=true");
+	check_unknown("?ebb");
+	check_unknown("web?status*");
+	assert_int_equal(load("../info", NULL, &c, &err), -EINVAL);
+	cluster_release(&c);
 	assert_int_equal(load("o", NULL, &c, &err), -EINVAL);
 	assert_string_equal(err.text, "'o' is the beginning of several services' ids");
 	cluster_release(&c);

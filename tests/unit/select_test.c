@@ -2,65 +2,7 @@
  *
  * select_test.c - who is meant, from a recorded Swarm: running tasks, and why others are missing
  */
-#include "recorded.h"
-
-#include <errno.h>
-
-#include "../../coordinator/plan.h"
-
-struct world {
-	struct cluster cluster;
-	struct request request;
-	struct plan plan;
-	struct target *targets;
-	size_t n;
-	struct err err;
-};
-
-static void setup(struct world *w, bool down)
-{
-	*w = (struct world){ .err = ERR_INIT };
-	recorded_cluster(&w->cluster, down);
-}
-
-static void forget_targets(struct world *w)
-{
-	for (size_t i = 0; i < w->n; i++)
-		target_release(&w->targets[i]);
-	free(w->targets);
-	w->targets = NULL;
-	w->n = 0;
-	plan_release(&w->plan);
-	err_reset(&w->err);
-}
-
-static void teardown(struct world *w)
-{
-	forget_targets(w);
-	cluster_release(&w->cluster);
-}
-
-/* Selectors end with NULL. */
-static int choose(struct world *w, const char *const *selectors)
-{
-	forget_targets(w);
-	w->request.n_selectors = 0;
-	for (; *selectors; selectors++)
-		w->request.selectors[w->request.n_selectors++] = (char *)*selectors;
-	return select_targets(&w->request, &w->cluster, &w->targets, &w->n, &w->plan, &w->err);
-}
-
-#define CHOOSE(w, ...) choose(w, (const char *const[]){ __VA_ARGS__, NULL })
-
-static void check_tasks(const struct world *w, const char *const *tasks, size_t n)
-{
-	assert_int_equal(w->n, n);
-	for (size_t i = 0; i < n; i++)
-		assert_string_equal(w->targets[i].task, tasks[i]);
-}
-
-#define TASKS(w, ...) check_tasks(w, (const char *const[]){ __VA_ARGS__ }, \
-				  ARRAY_SIZE(((const char *const[]){ __VA_ARGS__ })))
+#include "select_world.h"
 
 /* ---- services ---- */
 
@@ -170,39 +112,6 @@ static void test_one_beside(void **state)
 	teardown(&w);
 }
 
-static void check_missing(const struct world *w, size_t i, const char *what, const char *node,
-			  const char *reason, const char *error)
-{
-	const struct missing *m = &w->plan.missing.items[i];
-
-	assert_true(i < w->plan.missing.n);
-	assert_string_equal(m->what, what);
-	if (node)
-		assert_string_equal(m->node, node);
-	else
-		assert_null(m->node);
-	assert_string_equal(m->reason, reason);
-	assert_string_equal(m->error, error);
-}
-
-static struct cluster_task *task_in(struct world *w, const char *service, int64_t slot)
-{
-	const char *id = recorded_service(&w->cluster, service)->id;
-
-	for (size_t i = 0; i < w->cluster.n_tasks; i++)
-		if (strcmp(w->cluster.tasks[i].service_id, id) == 0 &&
-		    w->cluster.tasks[i].slot == slot)
-			return &w->cluster.tasks[i];
-	fail();
-	return NULL;
-}
-
-static void replace(char **text, const char *with)
-{
-	free(*text);
-	*text = xstrdup(with);
-}
-
 static void test_should_run(void **state)
 {
 	struct world w;
@@ -274,15 +183,6 @@ static void test_node_down(void **state)
 	teardown(&w);
 }
 
-static struct cluster_node *node_named(struct world *w, const char *name)
-{
-	for (size_t i = 0; i < w->cluster.n_nodes; i++)
-		if (strcmp(w->cluster.nodes[i].name, name) == 0)
-			return &w->cluster.nodes[i];
-	fail();
-	return NULL;
-}
-
 /* Before Swarm replaces them its tasks still "run". */
 static void test_node_unknown(void **state)
 {
@@ -311,7 +211,8 @@ static void test_other_nodes(void **state)
 	check_missing(&w, 0, "task agent.jl5njgn34o6ti71v8kzodanaa", NULL, "node-down",
 		      "its node is no part of the Swarm any more");
 	check_missing(&w, 1, "task agent.1sgwxic6aaq70dgydb1hy1kvo", "node1", "not-linux",
-		      "node node1 runs windows");
+		      "node node1 runs windows, and only Linux can be captured; leave it out with "
+		      "--node '!node1'");
 	check_missing(&w, 2, "task agent.z0dr6hllh234kks43g1qy5ji4", "node2", "no-address",
 		      "the address of node node2 is not known");
 	teardown(&w);
@@ -329,17 +230,19 @@ static void test_keys_are_clean_and_unique(void **state)
 	name[sizeof(name) - 1] = '\0';
 	replace((char **)(uintptr_t)&recorded_service(&w.cluster, "web")->name, name);
 	for (size_t i = 0; i < w.cluster.n_tasks; i++) {
+		replace(&w.cluster.tasks[i].node_id, w.cluster.nodes[0].id);
 		replace(&w.cluster.tasks[i].id, "sameid");
 		w.cluster.tasks[i].slot = INT64_MAX;
 	}
-	assert_int_equal(CHOOSE(&w, name), 0);
+	assert_int_equal(CHOOSE(&w, "d2r35afdhd8194onezb7fm8xy"), 0);
 	assert_int_equal(w.n, 5);
 	for (size_t i = 0; i < w.n; i++) {
 		cleanup_free char *clean = names_clean(w.targets[i].key, 128);
 
 		assert_string_equal(w.targets[i].key, clean);
 		for (size_t j = 0; j < i; j++)
-			assert_string_not_equal(w.targets[i].key, w.targets[j].key);
+			assert_true(strcmp(w.targets[i].key, w.targets[j].key) != 0 ||
+				    strcmp(w.targets[i].node_id, w.targets[j].node_id) != 0);
 	}
 	teardown(&w);
 }

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * select_parts.h - what select.c and select_target.c share
+ */
+#ifndef SELECT_PARTS_H
+#define SELECT_PARTS_H
+
+#include "plan.h"
+
+/* Targets as they are found: each namespace once. */
+struct targets {
+	const struct cluster *cluster;
+	struct plan *plan;		/* notes and missing */
+	struct target *list;
+	size_t n;
+	json_t *keys;			/* "NODE KEY" of those that are there */
+	json_t *places;			/* "NODE NAMESPACE" -> number of its target */
+};
+
+void targets_init(struct targets *s, const struct cluster *c, struct plan *p);
+/* The list is handed out before, or leaks. */
+void targets_release(struct targets *s);
+
+/* Nothing of these is asked whether its node can be reached. */
+void targets_add_task(struct targets *s, const struct cluster_task *t,
+		      const struct cluster_service *service);
+void targets_add_container(struct targets *s, const struct cluster_container *k);
+void targets_add_host(struct targets *s, const struct cluster_node *n);
+void targets_add_ingress(struct targets *s, const struct cluster_node *n);
+/* Its own namespace and its load balancer's. */
+void targets_add_network(struct targets *s, const struct cluster_node *n,
+			 const struct cluster_network *net);
+
+/* "web.3"; of a global service "web.<node id>", as docker service ps has it. */
+char *targets_task_name(const struct cluster_task *t, const struct cluster_service *s);
+bool targets_node_is_down(const struct cluster_node *n);
+/* False, and then `what` is under missing, with why. n may be NULL. */
+bool targets_reach(struct targets *s, const struct cluster_node *n, const char *what);
+
+#endif

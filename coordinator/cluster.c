@@ -216,7 +216,9 @@ static int load_services(struct engine *e, const struct selector *list, size_t n
 			rc = load_service(e, list[i].name, c, err);
 	if (rc == 0 && n == 0)
 		rc = load_all_services(e, c, err);
-	return rc ? rc : cluster_load_tasks(e, n == 0, c, err);
+	if (rc == 0)
+		rc = cluster_load_tasks(e, n == 0, c, err);
+	return rc || n ? rc : cluster_load_overlays(e, c, err);
 }
 
 /* What is no container here may be one elsewhere, of a task or on an overlay. */

@@ -113,7 +113,8 @@ int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err);
 /* The same; of an Engine that is no manager itself alone. */
 int cluster_load_self(struct engine *e, struct cluster *c, struct err *err);
 /*
- * All that these selectors (selector.h) may mean; with none: every service. Names and ids are exact, or
+ * All that these selectors (selector.h) may mean; with none: every service, and the
+ * overlays. Names and ids are exact, or
  * a unique id prefix; never a name's prefix. Services by name alone are asked for one by one, anything
  * else takes the lists. With nothing but containers the Engine need not be a manager.
  * 0; CLUSTER_E_UNKNOWN: a name that does not exist, err says which (exit 4); -EINVAL: an ambiguous id

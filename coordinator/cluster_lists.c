@@ -108,19 +108,23 @@ static int load_attachments(struct engine *e, struct cluster *c, struct err *err
 	return rc < 0 ? rc : cluster_decode_attachments(tasks, c, err);
 }
 
+int cluster_load_overlays(struct engine *e, struct cluster *c, struct err *err)
+{
+	int rc = load_networks(e, c, err);
+
+	return rc < 0 ? rc : load_attachments(e, c, err);
+}
+
 int cluster_load_lists(struct engine *e, const struct selector *list, size_t n, struct cluster *c,
 		       struct err *err)
 {
-	bool network = any_of(list, n, SELECTOR_NETWORK);
 	int rc = load_services(e, list, n, c, err);
 
 	if (rc == 0)
 		rc = cluster_load_tasks(e, means_any(list, n), c, err);
-	if (rc == 0 && network)
-		rc = load_networks(e, c, err);
-	if (rc == 0 && (network || any_of(list, n, SELECTOR_CONTAINER)))
-		rc = load_attachments(e, c, err);
-	return rc;
+	if (rc < 0 || (!any_of(list, n, SELECTOR_NETWORK) && !any_of(list, n, SELECTOR_CONTAINER)))
+		return rc;
+	return cluster_load_overlays(e, c, err);
 }
 
 /* ---- containers of the Engine's own node ---- */

@@ -24,6 +24,8 @@ int cluster_ask(struct engine *e, const char *path, json_t **out, struct err *er
 bool cluster_takes_lists(const struct selector *list, size_t n);
 int cluster_load_lists(struct engine *e, const struct selector *list, size_t n, struct cluster *c,
 		       struct err *err);
+/* The networks, and the containers that were attached to them by hand. */
+int cluster_load_overlays(struct engine *e, struct cluster *c, struct err *err);
 /* Those of the services that are loaded; all: of every service, which is a shorter question. */
 int cluster_load_tasks(struct engine *e, bool all, struct cluster *c, struct err *err);
 /* The Engine's own. CLUSTER_E_FAR: a name is not among them. */

@@ -15,7 +15,7 @@
  */
 #include "cmd.h"
 
-#include "confirm.h"
+#include "consent.h"
 #include "filter.h"
 #include "gather.h"
 #include "interrupt.h"
@@ -106,11 +106,13 @@ static enum exit_status make_plan(struct capture *c, struct err *err)
 	return EXIT_OK;
 }
 
-static enum exit_status confirm(struct capture *c, struct err *err)
+static enum exit_status ask_consent(struct capture *c, struct err *err)
 {
 	bool terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 
-	switch (confirm_targets(c->request, &c->plan, terminal, stdin, stderr, err)) {
+	if (c->request->dry_run)
+		return EXIT_OK;
+	switch (consent_targets(c->request, &c->plan, terminal, stdin, stderr, err)) {
 	case 0:
 		return EXIT_OK;
 	case -EINVAL:
@@ -254,14 +256,13 @@ int cmd_capture(struct request *r)
 
 	progress_init(&c.progress, r);
 	if ((status = check_filter(&c, &err)) || (status = look_at_cluster(&c, &err)) ||
-	    (status = make_plan(&c, &err)) || (status = find_routes(&c, &err)))
+	    (status = make_plan(&c, &err)) || (status = ask_consent(&c, &err)) ||
+	    (status = find_routes(&c, &err)))
 		return cmd_fail(r, status, &err);
 	if (r->dry_run) {
 		plan_print(stdout, &c.plan, r->json);
 		return EXIT_OK;
 	}
-	if ((status = confirm(&c, &err)))
-		return cmd_fail(r, status, &err);
 	say_plan(&c);
 	if ((status = open_output(&c, &err)) || (status = arm(&c, &err)))
 		return cmd_fail(r, status, &err);

@@ -254,23 +254,12 @@ static json_t *make_counts(const struct fleet_node *n, const struct wire_target 
 			 "joined", 0);
 }
 
-static json_t *make_names(const struct target *t)
-{
-	cleanup_free char *what = target_what(t);
-	json_t *names = json_array();
-
-	json_array_append_new(names, jx_text(what));
-	for (size_t i = 0; i < t->n_also; i++)
-		json_array_append_new(names, jx_text(t->also[i]));
-	return names;
-}
-
 static json_t *make_identity(const struct fleet_node *n, const struct target *t,
 			     const struct wire_target *r)
 {
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "kind", wire_kind_text(t->kind),
-			 "names", make_names(t),
+			 "names", target_names(t),
 			 "service", jx_text(t->service),
 			 "task", jx_text(t->task),
 			 "task_id", jx_text(t->task_id),

@@ -62,3 +62,9 @@ int options_set_yes(struct request *r, const char *value, struct err *err)
 	r->yes = true;
 	return 0;
 }
+
+int options_set_watch(struct request *r, const char *value, struct err *err)
+{
+	r->watch = true;
+	return 0;
+}

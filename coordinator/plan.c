@@ -250,6 +250,16 @@ char *target_what(const struct target *t)
 	}
 }
 
+json_t *target_names(const struct target *t)
+{
+	cleanup_free char *what = target_what(t);
+	json_t *names = json_pack("[o]", jx_text(what));
+
+	for (size_t i = 0; i < t->n_also; i++)
+		json_array_append_new(names, jx_text(t->also[i]));
+	return names;
+}
+
 /* ---- the end ---- */
 
 void target_release(struct target *t)

@@ -94,6 +94,8 @@ int select_targets(const struct request *r, const struct cluster *c, struct targ
 void target_release(struct target *t);
 /* "task web.3", "container db", "host", "ingress", "network app", "lb app": for sentences. Free it. */
 char *target_what(const struct target *t);
+/* That, and what else it is. New reference. */
+json_t *target_names(const struct target *t);
 int plan_make(const struct request *r, const struct cluster *c, const char *id, struct plan *out,
 	      struct err *err);
 /* Every node that is not down and has an address, without targets: for who looks at all nodes. */

@@ -314,6 +314,8 @@ static enum MHD_Result serve(void *arg, struct MHD_Connection *c, const char *ur
 		return answer_json(c, answers[0]);
 	if (strcmp(url, "/v1.41/nodes") == 0)
 		return answer_json(c, answers[1]);
+	if (strcmp(url, "/v1.41/networks") == 0)
+		return fake_answer(c, 200, "[]", 2, NULL);
 	if (strcmp(url, "/v1.41/services") == 0)
 		return answer_services(c);
 	if (str_starts(url, "/v1.41/services/"))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * confirm.h - more targets than somebody may have meant: asked for, or refused
+ * consent.h - more targets than somebody may have meant: asked for, or refused
  */
-#ifndef CONFIRM_H
-#define CONFIRM_H
+#ifndef CONSENT_H
+#define CONSENT_H
 
 #include "plan.h"
 
@@ -12,7 +12,7 @@
  * is yes. -ECANCELED: it was no; -EINVAL: there is no terminal to ask. in and ask are what is read
  * and written, as stdin and stderr; terminal: somebody sits there.
  */
-int confirm_targets(const struct request *r, const struct plan *p, bool terminal, FILE *in, FILE *ask,
+int consent_targets(const struct request *r, const struct plan *p, bool terminal, FILE *in, FILE *ask,
 		    struct err *err);
 
 #endif

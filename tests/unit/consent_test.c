@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * confirm_test.c - many targets are asked for on a terminal, and refused without one
+ * consent_test.c - many targets are asked for on a terminal, and refused without one
  */
-#include "../../coordinator/confirm.h"
+#include "../../coordinator/consent.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -22,13 +22,13 @@ static int answer(const char *typed, bool terminal, struct request *r, char **as
 	int rc;
 
 	err_reset(err);
-	rc = confirm_targets(r, &p, terminal, in, out, err);
+	rc = consent_targets(r, &p, terminal, in, out, err);
 	fclose(in);
 	fclose(out);
 	return rc;
 }
 
-static void test_confirm(void **state)
+static void test_consent(void **state)
 {
 	struct request r = { .max_targets = REQUEST_MAX_TARGETS };
 	struct err err = ERR_INIT;
@@ -55,7 +55,7 @@ static void test_confirm(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_confirm) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_consent) };
 
-	return cmocka_run_group_tests_name("confirm", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("consent", tests, NULL, NULL);
 }

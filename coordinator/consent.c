@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * confirm.c - more targets than somebody may have meant: asked for, or refused
+ * consent.c - more targets than somebody may have meant: asked for, or refused
  */
-#include "confirm.h"
+#include "consent.h"
 
 #include <errno.h>
 #include <string.h>
 
-int confirm_targets(const struct request *r, const struct plan *p, bool terminal, FILE *in, FILE *ask,
+int consent_targets(const struct request *r, const struct plan *p, bool terminal, FILE *in, FILE *ask,
 		    struct err *err)
 {
 	size_t n = plan_targets(p);

@@ -48,18 +48,21 @@ static void add_note(void *arg, const char *text)
 static int choose_program(struct target *t, const struct target_means *m, struct err *err)
 {
 	const struct node *n = t->env.node;
-	const char *own = t->env.arm->filter;
+	const char *own = t->wanted->filter ? t->wanted->filter : t->env.arm->filter;
+	bool api = !t->netns_file && n->port;
 	int r;
 
 	t->filter = xstrdup_null(own);
 	t->program = m->program;
 	if (!m->program)
 		return err_set(err, -EINVAL, "%s", m->program_err->text);
-	if (t->netns_file || !n->port)
+	if (!api && !t->wanted->filter)
 		return 0;
-	free(t->filter);
-	t->filter = xasprintf("not (tcp port %u and host %s)%s%s%s", n->port, n->address,
-			      own ? " and (" : "", own ? own : "", own ? ")" : "");
+	if (api) {
+		free(t->filter);
+		t->filter = xasprintf("not (tcp port %u and host %s)%s%s%s", n->port, n->address,
+				      own ? " and (" : "", own ? own : "", own ? ")" : "");
+	}
 	r = program_new(&t->own_program, t->filter, t->env.arm->snaplen, err);
 	t->program = t->own_program;
 	return r;

@@ -103,6 +103,7 @@ static const struct wire_field wanted_fields[] = {
 	TEXT(wire_wanted, label),
 	ENGINE_ID(wire_wanted, container_id),
 	ENGINE_ID(wire_wanted, task_id),
+	{ ROW(wire_wanted, filter, WIRE_T_TEXT_NULL), .max = FILTER_MAX },
 	LIST(wire_wanted, networks, network_shape, WIRE_NETWORKS_MAX, 0),
 };
 static const struct wire_shape wanted_shape = SHAPE(wire_wanted, wanted_fields);

@@ -32,6 +32,7 @@ struct cluster_service {
 	char *id, *name, *stack;	/* stack: com.docker.stack.namespace or NULL */
 	const char *mode;		/* replicated, global, replicated-job, global-job, unknown */
 	int64_t job_iteration;		/* of a job's current run, else -1 */
+	bool published;			/* has a port that the ingress network carries */
 };
 
 struct cluster_task {

@@ -250,6 +250,19 @@ static int64_t job_iteration(const json_t *j, const char *path)
 	return json_is_object(iteration) ? jx_int(iteration, "Index", 0) : -1;
 }
 
+/* Without a mode a port is ingress'. */
+static bool is_published(const json_t *service)
+{
+	const json_t *port;
+	size_t i;
+
+	json_array_foreach(jx_get(service, "Endpoint.Ports"), i, port) {
+		if (strcmp(jx_str(port, "PublishMode", "ingress"), "ingress") == 0)
+			return true;
+	}
+	return false;
+}
+
 int cluster_decode_service(const json_t *service, struct cluster *c, struct err *err)
 {
 	const char *id = jx_str(service, "ID", ""), *name = jx_str(service, "Spec.Name", "");
@@ -267,6 +280,7 @@ int cluster_decode_service(const json_t *service, struct cluster *c, struct err 
 		.id = xstrdup(id), .name = dup_text(name),
 		.stack = stack ? dup_text(stack) : NULL, .mode = service_mode(service),
 		.job_iteration = job_iteration(service, "JobStatus.JobIteration"),
+		.published = is_published(service),
 	};
 	return 0;
 }

@@ -15,13 +15,19 @@ static bool any_of(const struct selector *list, size_t n, enum selector_kind kin
 	return false;
 }
 
+static bool means_overlays(const struct selector *list, size_t n)
+{
+	return any_of(list, n, SELECTOR_NETWORK) || any_of(list, n, SELECTOR_VXLAN) ||
+	       any_of(list, n, SELECTOR_PATH);
+}
+
 bool cluster_takes_lists(const struct selector *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (list[i].kind == SELECTOR_SERVICE && list[i].glob)
 			return true;
 	return any_of(list, n, SELECTOR_STACK) || any_of(list, n, SELECTOR_TASK) ||
-	       any_of(list, n, SELECTOR_NETWORK);
+	       means_overlays(list, n);
 }
 
 /* ---- services and tasks ---- */
@@ -37,11 +43,11 @@ static bool is_meant(const struct selector *s, const json_t *service)
 	       (selector_glob(s->name, name) || str_starts(jx_str(service, "ID", ""), s->name));
 }
 
-/* A task's id, or a network, may lead to any service. */
+/* A task's id may lead to any service, and any task may make a node have an overlay's namespace. */
 static bool means_any(const struct selector *list, size_t n)
 {
-	return any_of(list, n, SELECTOR_TASK) || any_of(list, n, SELECTOR_NETWORK) ||
-	       any_of(list, n, SELECTOR_CONTAINER);
+	return any_of(list, n, SELECTOR_TASK) || any_of(list, n, SELECTOR_CONTAINER) ||
+	       means_overlays(list, n);
 }
 
 static bool is_wanted(const struct selector *list, size_t n, const json_t *service)
@@ -122,7 +128,7 @@ int cluster_load_lists(struct engine *e, const struct selector *list, size_t n, 
 
 	if (rc == 0)
 		rc = cluster_load_tasks(e, means_any(list, n), c, err);
-	if (rc < 0 || (!any_of(list, n, SELECTOR_NETWORK) && !any_of(list, n, SELECTOR_CONTAINER)))
+	if (rc < 0 || (!means_overlays(list, n) && !any_of(list, n, SELECTOR_CONTAINER)))
 		return rc;
 	return cluster_load_overlays(e, c, err);
 }

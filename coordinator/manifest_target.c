@@ -254,12 +254,13 @@ static json_t *make_counts(const struct fleet_node *n, const struct wire_target 
 			 "joined", 0);
 }
 
-static json_t *make_identity(const struct fleet_node *n, const struct target *t,
+static json_t *make_identity(const struct manifest_work *w, const struct fleet_node *n, const struct target *t,
 			     const struct wire_target *r)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "kind", wire_kind_text(t->kind),
 			 "names", target_names(t),
+			 "filter", jx_text(t->filter ? t->filter : w->in->request->filter),
 			 "service", jx_text(t->service),
 			 "task", jx_text(t->task),
 			 "task_id", jx_text(t->task_id),
@@ -292,7 +293,7 @@ static void add_entry(struct manifest_work *w, const struct fleet_node *n, const
 		      const struct found *f)
 {
 	enum wire_end end = end_of(n, f->t);
-	json_t *entry = make_identity(n, t, f->t), *counts = make_counts(n, f->t, end), *files;
+	json_t *entry = make_identity(w, n, t, f->t), *counts = make_counts(n, f->t, end), *files;
 	size_t absent = 0;
 
 	files = make_files(w, n, t, f, &absent);

@@ -4,6 +4,7 @@
  */
 #include "options_parts.h"
 
+#include "selector.h"
 #include "units.h"
 
 #include <errno.h>
@@ -61,6 +62,33 @@ int options_set_yes(struct request *r, const char *value, struct err *err)
 {
 	r->yes = true;
 	return 0;
+}
+
+/* Options that are selectors of a kind of their own. */
+static int add_kind(struct request *r, enum selector_kind kind, const char *value, struct err *err)
+{
+	cleanup_free char *word = selector_text(kind, value);
+	struct err why = ERR_INIT;
+	char **at = r->owned + r->n_owned;
+	size_t n = 0;
+	int rc = selector_expand(word, at, REQUEST_SELECTORS_MAX - r->n_selectors, &n, &why);
+
+	r->n_owned += n;
+	for (size_t i = 0; i < n; i++)
+		r->selectors[r->n_selectors++] = at[i];
+	return rc < 0 ? err_set(err, -EINVAL, "--%s '%s': %s", selector_kind_text(kind), value,
+				why.text) : 0;
+}
+
+int options_set_vxlan(struct request *r, const char *value, struct err *err)
+{
+	r->vxlan = true;
+	return add_kind(r, SELECTOR_VXLAN, value, err);
+}
+
+int options_set_path(struct request *r, const char *value, struct err *err)
+{
+	return add_kind(r, SELECTOR_PATH, value, err);
 }
 
 int options_set_watch(struct request *r, const char *value, struct err *err)

@@ -267,6 +267,7 @@ void target_release(struct target *t)
 	for (size_t i = 0; i < t->n_also; i++)
 		free(t->also[i]);
 	free(t->also);
+	free(t->filter);
 	cluster_release_networks(t->networks, t->n_networks);
 	free(t->key);
 	free(t->service);

@@ -21,6 +21,7 @@ struct target {
 	int64_t slot;
 	struct wire_network *networks;	/* of an overlay's own or its lb: that one */
 	size_t n_networks;
+	char *filter;			/* instead of the request's; NULL: that one */
 	char **also;			/* what else it is: other names of the same namespace */
 	size_t n_also;
 };

@@ -101,6 +101,7 @@ static void make_wanted(const struct target *t, struct wire_wanted *out)
 	*out = (struct wire_wanted){
 		.key = xstrdup(t->key), .kind = t->kind, .label = xstrdup(t->key),
 		.container_id = xstrdup_null(t->container_id), .task_id = xstrdup_null(t->task_id),
+		.filter = xstrdup_null(t->filter),
 		.networks = cluster_copy_networks(t->networks, t->n_networks),
 		.n_networks = t->n_networks,
 	};
@@ -186,6 +187,7 @@ static struct target target_from(struct wire_wanted *w, const json_t *beside, co
 	t.key = take_ptr(&w->key);
 	t.task_id = take_ptr(&w->task_id);
 	t.container_id = take_ptr(&w->container_id);
+	t.filter = take_ptr(&w->filter);
 	t.networks = take_ptr(&w->networks);
 	t.n_networks = w->n_networks;
 	w->n_networks = 0;

@@ -127,8 +127,9 @@ static json_t *make_networks(const struct target *t)
 static json_t *make_target(const struct plan_node *n, const struct target *t)
 {
 	return json_pack(
-		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "event",
-		"target", "kind", wire_kind_text(t->kind), "names", target_names(t), "node", jx_text(n->name), "node_id",
+		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "event",
+		"target", "kind", wire_kind_text(t->kind), "names", target_names(t), "filter",
+		jx_text(t->filter), "node", jx_text(n->name), "node_id",
 		jx_text(n->id), "address", jx_text(n->address), "route", jx_text(n->route),
 		"service", jx_text(t->service), "task", jx_text(t->task), "task_id",
 		jx_text(t->task_id), "slot", jx_count(t->slot > 0 ? t->slot : -1), "container_id",

@@ -171,7 +171,7 @@ static int add_selectors(struct request *r, const char *word, struct err *err)
 static int check_selectors(const struct command_row *command, int argc, char **argv,
 			   struct request *out, struct err *err)
 {
-	bool any = command->min_operands == 0;
+	bool any = command->min_operands == 0, node = false;
 
 	for (int i = 0; i < argc; i++) {
 		int rc = add_selectors(out, argv[i], err);
@@ -179,8 +179,12 @@ static int check_selectors(const struct command_row *command, int argc, char **a
 		if (rc < 0)
 			return rc;
 	}
-	for (size_t i = 0; i < out->n_selectors; i++)
+	for (size_t i = 0; i < out->n_selectors; i++) {
 		any |= *out->selectors[i] != '!';
+		node |= str_starts(out->selectors[i], "node:");
+	}
+	if (out->vxlan && !node)
+		return err_set(err, -EINVAL, "--vxlan: it narrows node:, and no node is selected");
 	if (!any)
 		return err_set(err, -EINVAL, "%s: '%s' leaves out, and nothing is selected: add "
 			       "what to leave it out of, as in '*'", out->command,
@@ -191,7 +195,7 @@ static int check_selectors(const struct command_row *command, int argc, char **a
 static int check_operands(const struct command_row *command, int argc, char **argv,
 			  struct request *out, struct err *err)
 {
-	if (argc < command->min_operands)
+	if (argc + (int)out->n_selectors < command->min_operands)
 		return err_set(err, -EINVAL, "%s: a %s is needed: swarmcap %s %s", command->name,
 			       command->operand, command->name, command->shape);
 	if (argc > command->max_operands && command->max_operands <= 1)

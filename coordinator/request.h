@@ -30,6 +30,7 @@ struct request {
 	int64_t tasks;			/* --tasks: so many of each service; 0: all */
 	int64_t max_targets;		/* --max-targets: more take --yes */
 	bool members, yes, watch;	/* --members, --yes, --watch */
+	bool vxlan;			/* --vxlan: the selectors vxlan: narrow node: */
 
 	/* global options */
 	const char *engine_host;	/* -H, NULL: the environment's */

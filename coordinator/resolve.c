@@ -21,6 +21,8 @@ struct work {
 	const struct cluster *c;
 	bool members;
 	struct marks services, tasks, named, containers, hosts, ingress, networks;
+	struct marks vxlan;		/* node * networks + network */
+	bool path;
 };
 
 /* ---- marks ---- */
@@ -273,6 +275,56 @@ static int mark_networks(struct work *w, const struct selector *s, struct err *e
 	return found;
 }
 
+static int mark_vxlan(struct work *w, const struct selector *s, struct err *err)
+{
+	const struct cluster *c = w->c;
+	struct marks own = marks_new(c->n_networks);
+	int found = mark_items(w, &own, network_item, s, err);
+
+	for (size_t k = 0; k < c->n_networks && found > 0; k++)
+		for (size_t i = 0; i < c->n_nodes && (own.in[k] || own.out[k]); i++)
+			if (resolve_on_node(c, &c->networks[k], c->nodes[i].id))
+				mark(&w->vxlan, i * c->n_networks + k, s->exclude);
+	marks_drop(&own);
+	return found;
+}
+
+/* Its overlays wherever they are, and their VXLAN on the hosts that run it. */
+static void mark_task_path(struct work *w, const struct cluster_task *t, bool exclude)
+{
+	const struct cluster *c = w->c;
+	const struct cluster_node *n = cluster_node(c, t->node_id);
+
+	for (size_t k = 0; k < c->n_networks && n; k++) {
+		if (!has_network(t->networks, t->n_networks, c->networks[k].id))
+			continue;
+		mark(&w->networks, k, exclude);
+		mark(&w->vxlan, (size_t)(n - c->nodes) * c->n_networks + k, exclude);
+	}
+}
+
+static int mark_path(struct work *w, const struct selector *s, struct err *err)
+{
+	const struct cluster *c = w->c;
+	struct marks own = marks_new(c->n_services);
+	int found = mark_items(w, &own, service_item, s, err);
+
+	for (size_t i = 0; i < c->n_services && found > 0; i++) {
+		if (!own.in[i] && !own.out[i])
+			continue;
+		mark(&w->services, i, s->exclude);
+		for (size_t k = 0; k < c->n_tasks; k++)
+			if (cluster_service(c, c->tasks[k].service_id) == &c->services[i] &&
+			    cluster_task_runs(c, &c->tasks[k]))
+				mark_task_path(w, &c->tasks[k], s->exclude);
+		if (c->services[i].published)
+			mark_ingress(w, s);
+	}
+	w->path = true;
+	marks_drop(&own);
+	return found;
+}
+
 static int mark_one(struct work *w, const struct selector *s, struct err *err)
 {
 	switch (s->kind) {
@@ -288,6 +340,10 @@ static int mark_one(struct work *w, const struct selector *s, struct err *err)
 		return mark_items(w, &w->hosts, node_item, s, err);
 	case SELECTOR_NETWORK:
 		return mark_networks(w, s, err);
+	case SELECTOR_VXLAN:
+		return mark_vxlan(w, s, err);
+	case SELECTOR_PATH:
+		return mark_path(w, s, err);
 	default:
 		return mark_ingress(w, s);
 	}
@@ -304,7 +360,9 @@ static int unknown(const struct work *w, const struct selector *s, struct err *e
 	else if (s->kind == SELECTOR_CONTAINER)
 		err_set(err, -ENOENT, "there is no container '%s' on %s, and none of this id in a "
 			"task or on an overlay", s->name, w->c->self_name);
-	else if (s->kind == SELECTOR_NETWORK)
+	else if (s->kind == SELECTOR_PATH)
+		err_set(err, -ENOENT, "there is no service '%s' in this Swarm", s->name);
+	else if (s->kind == SELECTOR_NETWORK || s->kind == SELECTOR_VXLAN)
 		err_set(err, -ENOENT, "there is no overlay network '%s' in this Swarm (bridges and "
 			"the like: see their node's interfaces with node:)", s->name);
 	else
@@ -333,7 +391,7 @@ static int mark_all(struct work *w, char *const *selectors, size_t n, struct err
 	return 0;
 }
 
-/* What is said of a service holds for each of its tasks. */
+/* What is said of a service holds for each of its tasks, of a host for what it carries. */
 static void pass_on(struct work *w)
 {
 	const struct cluster *c = w->c;
@@ -346,6 +404,8 @@ static void pass_on(struct work *w)
 		w->tasks.in[i] |= w->services.in[s - c->services];
 		w->tasks.out[i] |= w->services.out[s - c->services];
 	}
+	for (size_t i = 0; i < w->vxlan.n; i++)
+		w->vxlan.out[i] |= w->hosts.out[i / c->n_networks];
 }
 
 int resolve(char *const *selectors, size_t n, bool members, const struct cluster *c,
@@ -356,6 +416,7 @@ int resolve(char *const *selectors, size_t n, bool members, const struct cluster
 		.tasks = marks_new(c->n_tasks), .named = marks_new(c->n_tasks),
 		.containers = marks_new(c->n_containers), .hosts = marks_new(c->n_nodes),
 		.ingress = marks_new(c->n_nodes), .networks = marks_new(c->n_networks),
+		.vxlan = marks_new(c->n_nodes * c->n_networks),
 	};
 	int rc = mark_all(&w, selectors, n, err);
 
@@ -364,7 +425,8 @@ int resolve(char *const *selectors, size_t n, bool members, const struct cluster
 		.services = marks_end(&w.services), .tasks = marks_end(&w.tasks),
 		.named = marks_end(&w.named), .containers = marks_end(&w.containers),
 		.hosts = marks_end(&w.hosts), .ingress = marks_end(&w.ingress),
-		.networks = marks_end(&w.networks),
+		.networks = marks_end(&w.networks), .vxlan = marks_end(&w.vxlan),
+		.path = w.path,
 	};
 	return rc;
 }
@@ -378,6 +440,7 @@ void resolved_release(struct resolved *r)
 	free(r->hosts);
 	free(r->ingress);
 	free(r->networks);
+	free(r->vxlan);
 	*r = (struct resolved)RESOLVED_INIT;
 }
 

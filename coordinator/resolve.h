@@ -16,6 +16,9 @@ struct resolved {
 	bool *containers;
 	bool *hosts, *ingress;		/* per node */
 	bool *networks;
+	/* Per node and network: its VXLAN is wanted on the host, which need not be wanted as a whole. */
+	bool *vxlan;
+	bool path;			/* a service's path is among them */
 };
 
 #define RESOLVED_INIT { 0 }

@@ -237,14 +237,50 @@ static void take_containers(struct selection *s)
 	}
 }
 
+/* --vxlan takes of node: what it names, and nothing of other hosts. */
+static void take_host(struct selection *s, size_t i)
+{
+	const struct cluster *c = s->cluster;
+	const struct request *r = s->request;
+	const bool *vxlan = s->what.vxlan + i * c->n_networks;
+	const char *own = r->filter_resolved ? r->filter_resolved : r->filter;
+	bool any = memchr(vxlan, true, c->n_networks);
+	bool whole = s->what.hosts[i] && !r->vxlan;
+
+	if (r->vxlan && !s->what.path && s->what.hosts[i] != any) {
+		if (!any)
+			plan_note(s->plan, "nothing on node %s is attached to the network of --vxlan",
+				  c->nodes[i].name);
+		return;
+	}
+	if ((!whole && !any) || !targets_reach(&s->found, &c->nodes[i], "host"))
+		return;
+	/* of a path the filter is for what is inside: outside it would match nothing */
+	targets_add_host(&s->found, &c->nodes[i],
+			 whole ? NULL : targets_vxlan_filter(c, vxlan, s->what.path ? NULL : own));
+}
+
+/* Between hosts only ESP is seen of it. */
+static void note_encrypted(struct selection *s)
+{
+	const struct cluster *c = s->cluster;
+
+	for (size_t k = 0; k < c->n_networks; k++)
+		for (size_t i = 0; i < c->n_nodes && c->networks[k].encrypted; i++)
+			if (s->what.vxlan[i * c->n_networks + k]) {
+				plan_note(s->plan, "network %s is encrypted: hosts show only ESP, of "
+					  "all encrypted overlays together", c->networks[k].name);
+				break;
+			}
+}
+
 static void take_hosts(struct selection *s)
 {
 	const struct cluster *c = s->cluster;
 
 	for (size_t i = 0; i < c->n_nodes; i++)
-		if (s->what.hosts[i] && s->nodes[i] &&
-		    targets_reach(&s->found, &c->nodes[i], "host"))
-			targets_add_host(&s->found, &c->nodes[i]);
+		if (s->nodes[i])
+			take_host(s, i);
 	for (size_t i = 0; i < c->n_nodes; i++)
 		if (s->what.ingress[i] && s->nodes[i] &&
 		    targets_reach(&s->found, &c->nodes[i], "ingress"))
@@ -367,6 +403,7 @@ int select_targets(const struct request *r, const struct cluster *c, struct targ
 	rc = find_what(&s, err);
 	if (rc == 0) {
 		find_candidates(&s);
+		note_encrypted(&s);
 		take_hosts(&s);
 		take_tasks(&s);
 		first_note = s.plan->n_notes;

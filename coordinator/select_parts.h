@@ -25,7 +25,10 @@ void targets_release(struct targets *s);
 void targets_add_task(struct targets *s, const struct cluster_task *t,
 		      const struct cluster_service *service);
 void targets_add_container(struct targets *s, const struct cluster_container *k);
-void targets_add_host(struct targets *s, const struct cluster_node *n);
+/* Takes filter; NULL: as a whole. */
+void targets_add_host(struct targets *s, const struct cluster_node *n, char *filter);
+/* The VXLAN packets of the flagged networks on a host, ESP for those that are encrypted. Free it. */
+char *targets_vxlan_filter(const struct cluster *c, const bool *networks, const char *also);
 void targets_add_ingress(struct targets *s, const struct cluster_node *n);
 /* Its own namespace and its load balancer's. */
 void targets_add_network(struct targets *s, const struct cluster_node *n,

@@ -10,9 +10,12 @@
 
 #include <string.h>
 
+#include "buf.h"
+
 #define KEY_MAX 128
 #define KEY_NAME_MAX 96			/* leaves room for slot and task, or "net." */
 #define CHAIN_MAX 4
+#define VNIS_MAX 40			/* of one filter: libpcap's compiler is cubic in its terms */
 
 void targets_init(struct targets *s, const struct cluster *c, struct plan *p)
 {
@@ -57,11 +60,15 @@ static void add(struct targets *s, struct target *t, const char *place, const ch
 	const json_t *there = json_object_get(s->places, at);
 
 	if (there) {
+		struct target *old = &s->list[json_integer_value(there)];
 		char *what;
 
+		/* who has a host's network is not to be seen through the host's filter */
+		if (old->filter && !t->filter)
+			free(take_ptr(&old->filter));
 		t->key = names_clean(name, KEY_MAX);
 		what = target_what(t);
-		add_name(&s->list[json_integer_value(there)], what);
+		add_name(old, what);
 		target_release(t);
 		return;
 	}
@@ -138,9 +145,9 @@ void targets_add_container(struct targets *s, const struct cluster_container *k)
 	add(s, &new, place, k->name);
 }
 
-void targets_add_host(struct targets *s, const struct cluster_node *n)
+void targets_add_host(struct targets *s, const struct cluster_node *n, char *filter)
 {
-	struct target new = { .kind = WIRE_HOST, .node_id = xstrdup(n->id) };
+	struct target new = { .kind = WIRE_HOST, .node_id = xstrdup(n->id), .filter = filter };
 
 	add(s, &new, "host", "host");
 }
@@ -177,6 +184,38 @@ void targets_add_network(struct targets *s, const struct cluster_node *n,
 	add_network(s, n, net, WIRE_NETWORK);
 	if (!net->ingress)
 		add_network(s, n, net, WIRE_LB);
+}
+
+/*
+ * A VXLAN header follows the UDP one: flags, 3 bytes, VNI, 1 byte. pcap's udp[] knows IPv4 only; over
+ * IPv6 the UDP header stands behind 40 bytes. Fragments but the first have neither.
+ */
+char *targets_vxlan_filter(const struct cluster *c, const bool *networks, const char *also)
+{
+	struct buf b = BUF_INIT(FILTER_MAX);
+	bool esp = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_networks; i++) {
+		const struct cluster_network *net = &c->networks[i];
+
+		if (!networks[i])
+			continue;
+		esp |= net->encrypted;
+		if (net->encrypted || net->vni == 0 || n == VNIS_MAX)
+			continue;
+		buf_addf(&b, "%s(udp port %u and (udp[12:4] >> 8 = %lld or ip6[52:4] >> 8 = %lld))",
+			 n++ ? " or " : "", c->data_path_port, (long long)net->vni,
+			 (long long)net->vni);
+	}
+	if (esp)
+		buf_addf(&b, "%sesp", n ? " or " : "");
+	if (also) {
+		cleanup_free char *mine = buf_take(&b);
+
+		return xasprintf("(%s) and (%s)", mine, also);
+	}
+	return buf_take(&b);
 }
 
 /* ---- nodes ---- */

@@ -17,11 +17,17 @@ static const char *const kinds[] = {
 	[SELECTOR_SERVICE] = "service", [SELECTOR_STACK] = "stack", [SELECTOR_TASK] = "task",
 	[SELECTOR_CONTAINER] = "container", [SELECTOR_NODE] = "node",
 	[SELECTOR_NETWORK] = "network", [SELECTOR_INGRESS] = INGRESS,
+	[SELECTOR_VXLAN] = "vxlan", [SELECTOR_PATH] = "path",
 };
 
 const char *selector_kind_text(enum selector_kind k)
 {
 	return kinds[k];
+}
+
+char *selector_text(enum selector_kind k, const char *name)
+{
+	return xasprintf("%s:%s", kinds[k], name);
 }
 
 bool selector_is_glob(const char *pattern)
@@ -73,7 +79,8 @@ static size_t find_kind(const char *s, enum selector_kind *out)
  */
 static bool is_name(const struct selector *s)
 {
-	bool any = s->kind == SELECTOR_NODE || s->kind == SELECTOR_NETWORK;
+	bool any = s->kind == SELECTOR_NODE || s->kind == SELECTOR_NETWORK ||
+		   s->kind == SELECTOR_VXLAN;
 
 	if (!*s->name || strlen(s->name) > WIRE_TEXT_MAX)
 		return false;
@@ -94,7 +101,8 @@ int selector_parse(const char *text, struct selector *out, struct err *err)
 		s.kind = SELECTOR_INGRESS;
 	if (n == 0 && strchr(at, ':'))
 		return err_set(err, -EINVAL, "cannot select '%.64s': services ('web'), and stack:, task:, "
-			       "container:, node: and network: with a name, and ingress", at);
+			       "container:, node:, network:, vxlan: and path: with a name, and ingress",
+			       at);
 	s.glob = selector_is_glob(s.name);
 	if (!is_name(&s))
 		return err_set(err, -EINVAL, "'%.64s' is not the name of a %s", at, kinds[s.kind]);

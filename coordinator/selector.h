@@ -13,7 +13,7 @@
 
 enum selector_kind {
 	SELECTOR_SERVICE, SELECTOR_STACK, SELECTOR_TASK, SELECTOR_CONTAINER, SELECTOR_NODE,
-	SELECTOR_NETWORK, SELECTOR_INGRESS,
+	SELECTOR_NETWORK, SELECTOR_INGRESS, SELECTOR_VXLAN, SELECTOR_PATH,
 };
 
 struct selector {
@@ -27,6 +27,8 @@ struct selector {
 int selector_parse(const char *text, struct selector *out, struct err *err);
 /* "service", ... */
 const char *selector_kind_text(enum selector_kind k);
+/* "vxlan:app", as --vxlan has it, and "path:web". Free it. */
+char *selector_text(enum selector_kind k, const char *name);
 /*
  * The texts of one word; list has room for max of them, each to be freed. -E2BIG: more; else as
  * selector_parse. *n counts those that were made, also on failure.

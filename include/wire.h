@@ -64,6 +64,7 @@ struct wire_wanted {
 	enum wire_kind kind;
 	char *label;			/* "web.3.k7x2a9": into interface descriptions */
 	char *container_id, *task_id;	/* full; NULL: none. Tasks and containers have the first */
+	char *filter;			/* instead of the request's; NULL: that one */
 	struct wire_network *networks;
 	size_t n_networks;
 };

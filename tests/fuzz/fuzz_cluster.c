@@ -128,6 +128,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.selectors[r.n_selectors++] = (char *)"container:*";
 	r.members = true;
 	check_plan(&c, &r);
+	r.selectors[r.n_selectors++] = (char *)"path:*";
+	r.selectors[r.n_selectors++] = (char *)"vxlan:*";
+	r.selectors[r.n_selectors++] = (char *)"!node:*";
+	check_plan(&c, &r);
 	r.tasks = 1;
 	r.n_selectors = 0;
 	check_plan(&c, &r);

@@ -50,6 +50,19 @@ golden() {
 	[ "$(swarmcap capture ingress 'node:*' --dry-run --json | jq -r 'select(.event == "target") | .kind' | sort | uniq -c | xargs)" = '48 host 48 ingress' ]
 }
 
+# No kernel of a lab encrypts overlays: what would be asked of the agents is what can be shown.
+@test "--path and --vxlan: VNIs of its networks; ESP for an encrypted overlay, said so" {
+	swarmcap capture --path shop0_svc0 --dry-run --json >"$BATS_TEST_TMPDIR/json"
+	[ "$(jq -r 'select(.kind == "host") | .filter' "$BATS_TEST_TMPDIR/json" | sort -u)" = \
+		'(udp port 4789 and (udp[12:4] >> 8 = 4097 or ip6[52:4] >> 8 = 4097))' ]
+	swarmcap capture --path shop4_svc7 --dry-run --json >"$BATS_TEST_TMPDIR/json"
+	[ "$(jq -r 'select(.kind == "host") | .filter' "$BATS_TEST_TMPDIR/json" | sort -u)" = esp ]
+	jq -r 'select(.event == "note") | .text' "$BATS_TEST_TMPDIR/json" |
+		grep -qx 'network shop4_default is encrypted: hosts show only ESP, of all encrypted overlays together'
+	swarmcap capture node:node08 --vxlan shop4_default,shop1_default -f 'host 10.50.0.8' --dry-run --json | jq -r '.filter // empty' |
+		grep -qxF '((udp port 4789 and (udp[12:4] >> 8 = 4098 or ip6[52:4] >> 8 = 4098)) or esp) and (host 10.50.0.8)'
+}
+
 @test "a node that is down or runs Windows: missing, in a sentence that says what to do" {
 	swarmcap capture ingress --dry-run >"$BATS_TEST_TMPDIR/out"
 	grep -qx 'missing: ingress on node49: node node49 is down' "$BATS_TEST_TMPDIR/out"

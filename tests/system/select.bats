@@ -117,6 +117,46 @@ target_file() { echo "$unpacked/$(manifest ".targets[] | select($1) | .files[0].
 	[ "$(manifest '.targets[1].names | sort | join(", ")')" = 'container alone, container side' ]
 }
 
+# The filter of -f is for what is inside: outside it would match nothing.
+@test "--path: request 4001 is in the client's namespace, both overlays', both hosts' VXLAN and the server's" {
+	local task there to f
+	read -r task there < <(placed web | awk '$2 != "node1" { sub(/\.[^.]*$/, "", $1); print $1, $2; exit }')
+	to=$(in_task "$task" ip -4 -o addr show eth0 | awk '{ sub("/.*", "", $4); print $4 }')
+	start path swarmcap capture --path web,client -f 'tcp port 80' -o "$SHARE/path.tar"
+	armed path
+	exec_task client@node1 /workload send "$to" 80 4001 4001 >/dev/null
+	stop path
+	unpack "$SHARE/path.tar"
+	[ "$(manifest '.missing | length')" -eq 0 ]
+	[ "$(uris "$(file_of client@node1)")" = /4001 ]
+	[ "$(uris "$(file_of "$task")")" = /4001 ]
+	for f in node1 "$there"; do
+		[ "$(uris "$(target_file ".kind == \"network\" and .node == \"$f\"")")" = /4001 ]
+		[ "$(uris "$(target_file ".kind == \"host\" and .node == \"$f\"")")" = /4001 ]
+		[ "$(tshark -r "$(target_file ".kind == \"host\" and .node == \"$f\"")" -T fields -e vxlan.vni 2>/dev/null | sort -u | xargs)" = 4097 ]
+	done
+}
+
+@test "--vxlan takes one overlay's packets off a host; what it publishes makes --path look at ingress, too" {
+	docker_on node1 network create --driver overlay other >/dev/null
+	docker_on node1 service create --detach --quiet --no-resolve-image --network other --publish 8088:80 --name front \
+		--mode global swarmcap-workload serve 80 >/dev/null
+	wait_for 60 on_every_node front
+	start vxlan swarmcap capture node:node1 --vxlan other -o "$SHARE/vxlan.tar"
+	armed vxlan
+	exec_task front@node1 /workload send "$(in_task front@node2 ip -4 -o addr | awk '/10\.0\.2\./ { sub("/.*", "", $4); print $4; exit }')" 80 5001 5009 >/dev/null
+	exec_task client@node1 /workload send web 80 5101 5120 >/dev/null
+	stop vxlan
+	unpack "$SHARE/vxlan.tar"
+	[ "$(manifest '.targets | length')" -eq 1 ]
+	[ "$(uris "$(target_file true)")" = "$(seq -f /%.0f 5001 5009 | xargs)" ]
+	[ "$(tshark -r "$(target_file true)" -T fields -e vxlan.vni 2>/dev/null | sort -u | xargs)" = \
+		"$(docker_on node1 network inspect -f '{{index .Options "com.docker.network.driver.overlay.vxlanid_list"}}' other)" ]
+	who --path front --node node2 >"$BATS_TEST_TMPDIR/who"
+	[ "$(cut -d' ' -f1 "$BATS_TEST_TMPDIR/who" | uniq -c | xargs)" = '1 host 1 ingress 1 lb 2 network 1 task' ]
+	run -2 swarmcap capture web --vxlan other --dry-run
+}
+
 @test "--members finds the containers that were attached to an overlay by hand" {
 	local id
 	id=$(docker_on node1 inspect -f '{{.Id}}' alone)
@@ -129,6 +169,31 @@ target_file() { echo "$unpacked/$(manifest ".targets[] | select($1) | .files[0].
 	unpack "$SHARE/members.tar"
 	[ "$(uris "$(target_file ".container_id == \"$id\"")")" = "$(seq -f /%.0f 3001 3010 | xargs)" ]
 	[ "$(uris "$(file_of web.1)")" = '' ]
+}
+
+@test "our own traffic is in no host's capture while a large one is fetched" {
+	local n to
+	to=$(in_task web.1 ip -4 -o addr show eth0 | awk '{ sub("/.*", "", $4); print $4 }')
+	start judge run_on node2 tcpdump -i eth0 -U -w "$SHARE/judge.pcap" 'tcp port 9473'
+	wait_for 30 grep -q 'listening on' "$BATS_TEST_TMPDIR/judge.err"
+	start hosts swarmcap capture 'node:*' -o "$SHARE/hosts.tar"
+	armed hosts
+	start large swarmcap capture web -o "$SHARE/large.tar"
+	armed large
+	exec_task "client@$(node_of web.1)" /workload flood "$to" 80 20000 1400
+	stop large
+	stop hosts
+	stop judge
+	unpack "$SHARE/large.tar"
+	[ "$(manifest '[.targets[].files[].bytes] | add')" -gt $((20 << 20)) ]
+	rm -r "$unpacked" "$SHARE/large.tar"
+	unpack "$SHARE/hosts.tar"
+	# it was there, and so is what else the hosts did
+	[ "$(tshark -r "$SHARE/judge.pcap" 2>/dev/null | wc -l)" -gt 20 ]
+	for n in 1 2 3; do
+		[ "$(tshark -r "$(target_file ".node == \"node$n\"")" -Y 'tcp.port == 9473' 2>/dev/null | wc -l)" -eq 0 ]
+		[ "$(tshark -r "$(target_file ".node == \"node$n\"")" -c 5 2>/dev/null | wc -l)" -eq 5 ]
+	done
 }
 
 @test "ingress: what is sent inside of ingress_sbox is there; a node without one is told, and no failure" {

@@ -133,6 +133,17 @@ static void lists_and_exclusions(void **state)
 	assert_true(r.members && r.yes);
 	request_release(&r);
 
+	assert_int_equal(parse("capture --path web,db -o x.tar", &r, &err), 0);
+	assert_int_equal(r.n_selectors, 2);
+	assert_string_equal(r.selectors[1], "path:db");
+	request_release(&r);
+	assert_int_equal(parse("capture node:a --vxlan app", &r, &err), 0);
+	assert_true(r.vxlan);
+	assert_string_equal(r.selectors[0], "vxlan:app");
+	request_release(&r);
+	assert_refused("capture web --vxlan app", "--vxlan: it narrows node:");
+	assert_refused("capture --path a/b", "--path 'a/b'");
+
 	assert_int_equal(parse("ls !web", &r, &err), 0);
 	assert_int_equal(r.max_targets, 256);
 	request_release(&r);

@@ -242,6 +242,78 @@ static void test_networks(void **state)
 	teardown(&w);
 }
 
+static const struct target *host_of(const struct world *w, const char *node)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->targets[i].kind == WIRE_HOST && str_starts(w->targets[i].node_id, node))
+			return &w->targets[i];
+	return NULL;
+}
+
+#define APP_VXLAN "(udp port 4789 and (udp[12:4] >> 8 = 4097 or ip6[52:4] >> 8 = 4097))"
+
+/* web2 runs on node1 and node3, on app and on back, which is encrypted. */
+static void test_path(void **state)
+{
+	struct world w;
+
+	setup(&w, false);
+	add_networks(&w);
+	w.cluster.networks[1].vni = 4097;
+	w.request.filter = xstrdup("tcp port 80");
+	assert_int_equal(CHOOSE(&w, "path:web2"), 0);
+	/* hosts, tasks; app and its lb everywhere, back where it is */
+	assert_int_equal(w.n, 2 + 2 + 3 * 2 + 2 * 2);
+	assert_string_equal(host_of(&w, "1sgw")->filter, APP_VXLAN " or esp");
+	assert_null(host_of(&w, "z0dr"));
+	assert_null(w.targets[2].filter);
+	assert_non_null(strstr(w.plan.notes[0], "network back is encrypted"));
+
+	assert_int_equal(CHOOSE(&w, "path:web2", "!network:*", "!vxlan:back"), 0);
+	assert_int_equal(w.n, 2 + 2);
+	assert_string_equal(host_of(&w, "1sgw")->filter, APP_VXLAN);
+	assert_int_equal(CHOOSE(&w, "path:web2", "!node:node1", "!network:*"), 0);
+	assert_null(host_of(&w, "1sgw"));
+
+	/* a host that is meant as a whole, or that a task has, is not seen through a filter */
+	assert_int_equal(CHOOSE(&w, "path:web2", "node:node1"), 0);
+	assert_null(host_of(&w, "1sgw")->filter);
+	assert_int_equal(CHOOSE(&w, "path:web2", "hostnet"), 0);
+	assert_null(host_of(&w, "1sgw")->filter);
+	assert_int_equal(host_of(&w, "1sgw")->n_also, 1);
+	assert_int_equal(CHOOSE(&w, "path:web3"), PLAN_E_NOTHING);
+	assert_string_equal(w.err.text, "there is no service 'web3' in this Swarm");
+
+	((struct cluster_service *)recorded_service(&w.cluster, "web2"))->published = true;
+	assert_int_equal(CHOOSE(&w, "path:web2", "!network:*", "!task:web2.*"), 0);
+	assert_int_equal(w.n, 2 + 3);
+	free(w.request.filter);
+	teardown(&w);
+}
+
+static void test_vxlan(void **state)
+{
+	struct world w;
+
+	setup(&w, false);
+	add_networks(&w);
+	w.cluster.networks[1].vni = 4097;
+	w.cluster.data_path_port = 7789;
+	w.request.filter = xstrdup("host 10.0.0.1");
+	w.request.vxlan = true;
+	assert_int_equal(CHOOSE(&w, "node:node1", "vxlan:app"), 0);
+	assert_int_equal(w.n, 1);
+	assert_string_equal(w.targets[0].filter, "((udp port 7789 and (udp[12:4] >> 8 = 4097 or "
+			    "ip6[52:4] >> 8 = 4097))) and (host 10.0.0.1)");
+	/* back is not on node2 */
+	assert_int_equal(CHOOSE(&w, "node:node2", "vxlan:back"), PLAN_E_NOTHING);
+	w.request.vxlan = false;
+	assert_int_equal(CHOOSE(&w, "vxlan:back"), 0);
+	assert_int_equal(w.n, 2);
+	free(w.request.filter);
+	teardown(&w);
+}
+
 /* A side-car has the namespace of the container that it was started beside. */
 static void test_side_car(void **state)
 {
@@ -271,7 +343,8 @@ int main(void)
 		cmocka_unit_test(test_exclusions), cmocka_unit_test(test_nodes_and_ingress),
 		cmocka_unit_test(test_host_network), cmocka_unit_test(test_narrowed),
 		cmocka_unit_test(test_some_tasks), cmocka_unit_test(test_networks),
-		cmocka_unit_test(test_side_car),
+		cmocka_unit_test(test_side_car), cmocka_unit_test(test_path),
+		cmocka_unit_test(test_vxlan),
 	};
 
 	return cmocka_run_group_tests_name("resolve", tests, NULL, NULL);

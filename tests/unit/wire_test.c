@@ -19,10 +19,10 @@ static const char arm_text[] =
 	"\"format\":\"pcapng\",\"limits\":{\"max_bytes\":null,\"max_packets\":100,"
 	"\"rotate_bytes\":1048576,\"rotate_ms\":null,\"keep_files\":5},"
 	"\"targets\":[{\"key\":\"web.3.k7x2a9\",\"kind\":\"task\",\"label\":\"web.3.k7x2a9\","
-	"\"container_id\":\"c1\",\"task_id\":\"t1\",\"networks\":[{\"name\":\"app\","
+	"\"container_id\":\"c1\",\"task_id\":\"t1\",\"filter\":null,\"networks\":[{\"name\":\"app\","
 	"\"id\":\"x1\",\"vni\":4097,\"addresses\":[\"10.0.1.5/24\"]}]},"
 	"{\"key\":\"host\",\"kind\":\"host\",\"label\":\"host\",\"container_id\":null,"
-	"\"task_id\":null,\"networks\":[]}],"
+	"\"task_id\":null,\"filter\":null,\"networks\":[]}],"
 	"\"hosts\":[{\"address\":\"10.0.1.5\",\"name\":\"web.3.k7x2a9\"}],"
 	"\"context\":{\"cluster\":\"c\"}}";
 

@@ -150,6 +150,11 @@ static const struct wire_field interface_fields[] = {
 	TEXT_NULL(wire_interface, mac),
 	COUNT(wire_interface, mtu),
 	TEXT(wire_interface, link_type),
+	TEXTS(wire_interface, addresses, WIRE_ADDRESSES_MAX, 0),
+	COUNT(wire_interface, peer),
+	TEXT_NULL(wire_interface, master),
+	COUNT(wire_interface, vni),
+	TEXTS(wire_interface, offloads, WIRE_OFFLOADS_MAX, WIRE_F_CUT),
 };
 static const struct wire_shape interface_shape = SHAPE(wire_interface, interface_fields);
 

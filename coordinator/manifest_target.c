@@ -110,21 +110,28 @@ static int64_t corrected(const struct fleet_node *n, int64_t ns)
 	return fixed;
 }
 
+static json_t *make_texts(char *const *texts, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, jx_text(texts[i]));
+	return list;
+}
+
 static json_t *make_networks(const struct target *t)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < t->n_networks; i++) {
 		const struct wire_network *net = &t->networks[i];
-		json_t *addresses = json_array();
 
-		for (size_t a = 0; a < net->n_addresses; a++)
-			json_array_append_new(addresses, jx_text(net->addresses[a]));
 		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}",
 						      "name", jx_text(net->name),
 						      "id", jx_text(net->id),
 						      "vni", jx_count(net->vni ? net->vni : -1),
-						      "addresses", addresses));
+						      "addresses",
+						      make_texts(net->addresses, net->n_addresses)));
 	}
 	return list;
 }
@@ -136,12 +143,19 @@ static json_t *make_interfaces(const struct wire_target *r)
 	for (size_t i = 0; i < r->n_interfaces; i++) {
 		const struct wire_interface *f = &r->interfaces[i];
 
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}",
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 						      "name", jx_text(f->name),
 						      "index", jx_count(f->index),
 						      "mac", jx_text(f->mac),
 						      "mtu", jx_count(f->mtu),
-						      "link_type", jx_text(f->link_type)));
+						      "link_type", jx_text(f->link_type),
+						      "addresses",
+						      make_texts(f->addresses, f->n_addresses),
+						      "peer", jx_count(f->peer ? f->peer : -1),
+						      "master", jx_text(f->master),
+						      "vni", jx_count(f->vni ? f->vni : -1),
+						      "offloads",
+						      make_texts(f->offloads, f->n_offloads)));
 	}
 	return list;
 }
@@ -216,6 +230,27 @@ static void add_note(json_t *notes, char *text)
 	free(text);
 }
 
+/* What puzzles people most in captures that are made where packets are sent. */
+static void add_offloads(json_t *notes, const struct wire_target *r)
+{
+	bool checksum = false, size = false;
+
+	for (size_t i = 0; i < r->n_interfaces; i++)
+		for (size_t k = 0; k < r->interfaces[i].n_offloads; k++) {
+			bool sum = !strcmp(r->interfaces[i].offloads[k], "tx-checksum");
+
+			checksum |= sum;
+			size |= !sum;
+		}
+	if (checksum)
+		json_array_append_new(notes, json_string("checksums of packets that are sent are "
+							 "filled in after the capture (tx-checksum): "
+							 "wrong ones are no fault"));
+	if (size)
+		json_array_append_new(notes, json_string("packets larger than the MTU are cut after, or "
+							 "were joined before the capture (tso, gso, gro)"));
+}
+
 static json_t *make_target_notes(const struct wire_target *r, const json_t *files, size_t absent)
 {
 	json_t *notes = json_array();
@@ -234,6 +269,7 @@ static json_t *make_target_notes(const struct wire_target *r, const json_t *file
 	if (absent)
 		add_note(notes, xasprintf("%zu of %zu files could not be fetched, see missing",
 					  absent, json_array_size(files) + absent));
+	add_offloads(notes, r);
 	return notes;
 }
 

@@ -244,7 +244,7 @@ static void take_host(struct selection *s, size_t i)
 	const struct request *r = s->request;
 	const bool *vxlan = s->what.vxlan + i * c->n_networks;
 	const char *own = r->filter_resolved ? r->filter_resolved : r->filter;
-	bool any = memchr(vxlan, true, c->n_networks);
+	bool any = memchr(vxlan, 1, c->n_networks * sizeof(*vxlan));
 	bool whole = s->what.hosts[i] && !r->vxlan;
 
 	if (r->vxlan && !s->what.path && s->what.hosts[i] != any) {

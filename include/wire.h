@@ -28,6 +28,7 @@
 #define WIRE_FILES_MAX 4096		/* of one target */
 #define WIRE_HOSTS_MAX 8192		/* names for the name-resolution block */
 #define WIRE_NOTES_MAX 64
+#define WIRE_OFFLOADS_MAX 16		/* of one interface */
 #define WIRE_TEXT_MAX 1024		/* bytes of a name, a label */
 #define WIRE_BODY_MAX (4u << 20)	/* of a request */
 #define WIRE_CONTEXT_MAX (1u << 20)	/* of the coordinator's own object, as text */
@@ -97,6 +98,14 @@ struct wire_interface {
 	int64_t index, mtu;
 	char *mac;				/* "02:42:…", NULL when it has none */
 	char *link_type;			/* "EN10MB", pcap's name */
+	char **addresses;			/* "10.0.1.5/24" */
+	size_t n_addresses;
+	int64_t peer;		/* index of a veth's other end, or of what it lies on; 0: none */
+	char *master;		/* the bridge that it is a port of; NULL: none */
+	int64_t vni;		/* of a vxlan interface, else 0 */
+	/* "tx-checksum", "tso", "gso", "gro": what happens to packets after, or before, they are seen */
+	char **offloads;
+	size_t n_offloads;
 };
 
 struct wire_file {

@@ -101,6 +101,12 @@ target_file() { echo "$unpacked/$(manifest ".targets[] | select($1) | .files[0].
 	[ "$(uris "$(target_file '.kind == "network" and .node == "node2"')")" = "$there" ]
 	tshark -r "$(target_file '.kind == "host" and .node == "node1"')" -Y 'vxlan && http.request' -T fields -e vxlan.vni 2>/dev/null |
 		sort -u | grep -qx "$(manifest '[.targets[] | select(.kind == "network") | .networks[0].vni] | unique[0]')"
+	# interfaces, as ip on the node has them
+	[ "$(manifest '.targets[] | select(.kind == "network" and .node == "node1") | .interfaces[] | select(.vni) | "\(.name) \(.vni) \(.master)"')" = 'vxlan0 4097 br0' ]
+	[ "$(manifest ".targets[] | select(.task == \"web.1\") | .interfaces[] | select(.name == \"eth0\") | \"\(.peer) \(.mac) \(.mtu) \(.addresses[0])\"")" = \
+		"$(in_task web.1 ip -j addr show eth0 | jq -r '.[0] | "\(.link_index) \(.address) \(.mtu) \(.addr_info[0].local)/\(.addr_info[0].prefixlen)"')" ]
+	[ "$(manifest '.targets[] | select(.task == "web.1") | .interfaces[] | select(.name == "eth0") | .offloads[0]')" = tx-checksum ]
+	manifest '.targets[] | select(.task == "web.1") | .notes[]' | grep -q '(tx-checksum): wrong ones are no fault'
 	# names
 	find "$unpacked" -name 'node1-host-*.pcapng' | grep -q .
 	find "$unpacked" -name 'node2-net.app-*.pcapng' | grep -q .

@@ -35,7 +35,9 @@ static const char report_text[] =
 	"\"error\":null,\"absent\":false,\"container_id\":\"c1\",\"image\":\"web:1\",\"started_ns\":4,"
 	"\"stopped_ns\":5,\"packets\":6,\"bytes\":7,\"received\":8,\"dropped_kernel\":9,"
 	"\"dropped_agent\":10,\"truncated\":11,\"interfaces\":[{\"name\":\"eth0\",\"index\":12,"
-	"\"mac\":\"02:42:0a:00:01:05\",\"mtu\":1450,\"link_type\":\"EN10MB\"}],"
+	"\"mac\":\"02:42:0a:00:01:05\",\"mtu\":1450,\"link_type\":\"EN10MB\","
+	"\"addresses\":[\"10.0.1.5/24\"],\"peer\":13,\"master\":\"br0\",\"vni\":4097,"
+	"\"offloads\":[\"tx-checksum\"]}],"
 	"\"files\":[{\"name\":\"0-000.pcapng\",\"bytes\":13,\"packets\":14,\"first_ns\":15,"
 	"\"last_ns\":16,\"xxh128\":\"" HEX "\",\"segment\":0,\"suffix\":null,"
 	"\"recovered\":false}],\"notes\":[\"one\"]}]}";

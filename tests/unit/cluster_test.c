@@ -314,6 +314,8 @@ static enum MHD_Result serve(void *arg, struct MHD_Connection *c, const char *ur
 		return answer_json(c, answers[0]);
 	if (strcmp(url, "/v1.41/nodes") == 0)
 		return answer_json(c, answers[1]);
+	if (strcmp(url, "/v1.41/networks") == 0)
+		return fake_answer(c, 200, "[]", 2, NULL);
 	if (strcmp(url, "/v1.41/services") == 0)
 		return answer_services(c);
 	if (str_starts(url, "/v1.41/services/"))
@@ -406,8 +408,10 @@ static void test_unknown(void **state)
 	check_unknown("WEB");
 	check_unknown("web3");
 	check_unknown("..");
-	check_unknown("../info");
-	check_unknown("web?status=true");
+	check_unknown("?ebb");
+	check_unknown("web?status*");
+	assert_int_equal(load("../info", NULL, &c, &err), -EINVAL);
+	cluster_release(&c);
 	assert_int_equal(load("o", NULL, &c, &err), -EINVAL);
 	assert_string_equal(err.text, "'o' is the beginning of several services' ids");
 	cluster_release(&c);

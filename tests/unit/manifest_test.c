@@ -164,7 +164,7 @@ static void make_nodes(struct world *w)
 			.plan = &w->plan_nodes[i],
 			.has_report = i != 2,
 			.version = (char *)(i != 2 ? "0.1.0" : NULL),
-			.clock = { -1000, 88000, 5 },
+			.clock = { .offset_ns = -1000, .error_ns = 88000, .probes = 5 },
 			.armed = i != 2,
 		};
 	for (int i = 0; i < 4; i++)

@@ -26,6 +26,7 @@ struct agent {
 	struct wire_info info;
 	struct link_clock clock;	/* probes 0: not asked for */
 	char *busy;			/* captures that run or lie unfetched; NULL: none */
+	json_t *targets;		/* link_targets; NULL: not asked for */
 	struct err err;			/* why it does not answer */
 };
 
@@ -42,6 +43,7 @@ struct agents_how {
 	const struct creds *creds;
 	uint16_t port;
 	int clock_probes;		/* 0: the clock is not asked for */
+	bool targets;			/* fill targets */
 	bool list;			/* fill busy */
 };
 

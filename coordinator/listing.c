@@ -240,6 +240,18 @@ static struct rows make_networks(const struct listing *l)
 	return rows;
 }
 
+static struct rows make_interfaces(const struct listing *l)
+{
+	cleanup_json json_t *list = listing_interfaces(l);
+	struct rows rows = { 0 };
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+		add_row(&rows, (struct row){ .json = json_incref(one) });
+	return rows;
+}
+
 /* ---- tables ---- */
 
 static void add_head(struct table *t, const char *const *heads)
@@ -317,6 +329,25 @@ static const struct layout tasks_layout = {
 static const struct layout nodes_layout = {
 	{ "NODE", "ADDRESS", "STATE", "ROLE", "NAMESPACES", "ROUTE" }, 6, fill_node,
 };
+static void fill_interface(struct table *t, const json_t *row)
+{
+	cleanup_buf struct buf b = BUF_INIT(CELL_MAX);
+	const json_t *one;
+	size_t i;
+
+	table_add(t, jx_str(row, "node", NULL));
+	table_add(t, jx_str(row, "of", NULL));
+	table_add(t, jx_str(row, "name", NULL));
+	table_addf(t, "%lld", (long long)jx_int(row, "mtu", 0));
+	json_array_foreach(jx_get(row, "addresses"), i, one)
+		buf_addf(&b, "%s%s", i ? ", " : "", json_string_value(one));
+	table_add(t, b.data);
+	table_add(t, jx_str(row, "mac", NULL));
+}
+
+static const struct layout interfaces_layout = {
+	{ "NODE", "OF", "INTERFACE", "MTU", "ADDRESSES", "MAC" }, 6, fill_interface,
+};
 static const struct layout networks_layout = {
 	{ "NETWORK", "ID", "VNI", "NODES" }, 4, fill_network,
 };
@@ -342,12 +373,14 @@ static void print_rows(FILE *to, struct rows *rows, const struct layout *layout,
 void listing_print(FILE *to, const struct listing *l, size_t columns)
 {
 	cleanup(rows_release) struct rows tasks = make_tasks(l), nodes = make_nodes(l),
-					  networks = make_networks(l);
+					  networks = make_networks(l),
+					  interfaces = make_interfaces(l);
 	bool first = true;
 
 	print_rows(to, &tasks, &tasks_layout, columns, &first);
 	print_rows(to, &nodes, &nodes_layout, columns, &first);
 	print_rows(to, &networks, &networks_layout, columns, &first);
+	print_rows(to, &interfaces, &interfaces_layout, columns, &first);
 }
 
 static void print_lines(FILE *to, const struct rows *rows)
@@ -362,9 +395,11 @@ static void print_lines(FILE *to, const struct rows *rows)
 void listing_print_json(FILE *to, const struct listing *l)
 {
 	cleanup(rows_release) struct rows tasks = make_tasks(l), nodes = make_nodes(l),
-					  networks = make_networks(l);
+					  networks = make_networks(l),
+					  interfaces = make_interfaces(l);
 
 	print_lines(to, &tasks);
 	print_lines(to, &nodes);
 	print_lines(to, &networks);
+	print_lines(to, &interfaces);
 }

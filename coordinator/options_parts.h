@@ -16,6 +16,6 @@ option_set options_set_filter, options_set_interface, options_set_snaplen, optio
 
 /* options_select.c */
 option_set options_set_node, options_set_tasks, options_set_members, options_set_max_targets,
-	options_set_yes, options_set_watch, options_set_vxlan, options_set_path;
+	options_set_yes, options_set_watch, options_set_interfaces, options_set_vxlan, options_set_path;
 
 #endif

@@ -4,8 +4,10 @@
  */
 #include "cmd.h"
 
+#include "agents.h"
 #include "interrupt.h"
 #include "listing.h"
+#include "log.h"
 #include "reach.h"
 #include "table_fit.h"
 
@@ -22,14 +24,37 @@ struct view {
 	struct plan nodes;
 	struct resolved what;
 	bool *only;
+	struct agents agents;
 };
 
 static void view_release(struct view *v)
 {
+	agents_release(&v->agents);
 	resolved_release(&v->what);
 	plan_release(&v->nodes);
 	cluster_release(&v->cluster);
 	free(v->only);
+}
+
+/* Who does not answer is named, and the rest is listed. */
+static void ask_agents(struct view *v, struct reach *x, const struct creds *creds)
+{
+	const struct agents_how how = {
+		.reach = x, .creds = creds, .port = v->cluster.agent_port, .targets = true,
+	};
+
+	agents_init(&v->agents, &v->cluster);
+	for (size_t i = 0; i < v->agents.n; i++)
+		v->agents.items[i].ask = v->only[i] && v->cluster.nodes[i].agent;
+	agents_ask(&v->agents, &how);
+	for (size_t i = 0; i < v->agents.n; i++) {
+		const struct agent *a = &v->agents.items[i];
+
+		if (!v->only[i] || a->answers)
+			continue;
+		log_warn("node %s tells no interfaces: %s", a->node->name,
+			 a->ask ? a->err.text : "no agent runs there");
+	}
 }
 
 static void find_routes(struct view *v, struct reach *x, const struct request *r)
@@ -41,6 +66,10 @@ static void find_routes(struct view *v, struct reach *x, const struct request *r
 	facts.creds = reach_load_creds(r, &v->cluster, &creds, &why) == 0;
 	plan_all_nodes(&v->nodes, &v->cluster);
 	reach_plan(x, &facts, &v->nodes);
+	if (r->interfaces && facts.creds)
+		ask_agents(v, x, &creds);
+	else if (r->interfaces)
+		log_warn("interfaces are told by agents, and none is asked: %s", why.text);
 }
 
 static enum exit_status status_of(int rc)
@@ -69,7 +98,7 @@ static enum exit_status show(struct reach *x, struct request *r, const char *bef
 	enum exit_status status = load(&v, x, r, err);
 	const struct listing l = {
 		.cluster = &v.cluster, .routes = &v.nodes, .what = &v.what, .nodes = v.only,
-		.all = r->n_selectors == 0,
+		.all = r->n_selectors == 0, .agents = r->interfaces ? &v.agents : NULL,
 	};
 
 	if (status != EXIT_OK)

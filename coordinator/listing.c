@@ -240,6 +240,18 @@ static struct rows make_networks(const struct listing *l)
 	return rows;
 }
 
+static struct rows make_interfaces(const struct listing *l)
+{
+	cleanup_json json_t *list = listing_interfaces(l);
+	struct rows rows = { 0 };
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+		add_row(&rows, (struct row){ .json = json_incref(one) });
+	return rows;
+}
+
 /* ---- tables ---- */
 
 /* "app 10.0.1.5/24, other 10.0.2.7/24". Free it. */
@@ -312,6 +324,26 @@ static void fill_network(struct table *t, const json_t *row)
 	table_row(t, jx_str(row, "network", ""), jx_str(row, "network_id", ""), vni, nodes, NULL);
 }
 
+static void head_interfaces(struct table *t)
+{
+	table_head(t, "NODE", "OF", "INTERFACE", "MTU", "ADDRESSES", "MAC", NULL);
+}
+
+static void fill_interface(struct table *t, const json_t *row)
+{
+	char mtu[TABLE_NUMBER_MAX];
+	cleanup_free char *addresses = NULL;
+	struct buf b = BUF_INIT(CELL_MAX);
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(jx_get(row, "addresses"), i, one)
+		buf_addf(&b, "%s%s", i ? ", " : "", json_string_value(one));
+	addresses = buf_take(&b);
+	table_row(t, jx_str(row, "node", ""), jx_str(row, "of", ""), jx_str(row, "name", ""),
+		  table_number(jx_int(row, "mtu", 0), mtu), addresses, jx_str(row, "mac", ""), NULL);
+}
+
 struct layout {
 	void (*head)(struct table *t);
 	void (*fill)(struct table *t, const json_t *row);
@@ -319,6 +351,7 @@ struct layout {
 
 static const struct layout tasks_layout = { head_tasks, fill_task };
 static const struct layout nodes_layout = { head_nodes, fill_node };
+static const struct layout interfaces_layout = { head_interfaces, fill_interface };
 static const struct layout networks_layout = { head_networks, fill_network };
 
 /* One that has no rows is left out; an empty line stands between two. */
@@ -342,12 +375,14 @@ static void print_rows(FILE *to, struct rows *rows, const struct layout *layout,
 void listing_print(FILE *to, const struct listing *l, size_t columns)
 {
 	cleanup(rows_release) struct rows tasks = make_tasks(l), nodes = make_nodes(l),
-					  networks = make_networks(l);
+					  networks = make_networks(l),
+					  interfaces = make_interfaces(l);
 	bool first = true;
 
 	print_rows(to, &tasks, &tasks_layout, columns, &first);
 	print_rows(to, &nodes, &nodes_layout, columns, &first);
 	print_rows(to, &networks, &networks_layout, columns, &first);
+	print_rows(to, &interfaces, &interfaces_layout, columns, &first);
 }
 
 static void print_lines(FILE *to, const struct rows *rows)
@@ -362,9 +397,11 @@ static void print_lines(FILE *to, const struct rows *rows)
 void listing_print_json(FILE *to, const struct listing *l)
 {
 	cleanup(rows_release) struct rows tasks = make_tasks(l), nodes = make_nodes(l),
-					  networks = make_networks(l);
+					  networks = make_networks(l),
+					  interfaces = make_interfaces(l);
 
 	print_lines(to, &tasks);
 	print_lines(to, &nodes);
 	print_lines(to, &networks);
+	print_lines(to, &interfaces);
 }

@@ -5,6 +5,7 @@
 #ifndef LISTING_H
 #define LISTING_H
 
+#include "agents.h"
 #include "cluster.h"
 #include "plan.h"
 #include "resolve.h"
@@ -15,11 +16,17 @@ struct listing {
 	const struct resolved *what;
 	const bool *nodes;		/* --node: per node */
 	bool all;			/* no selector: every node and overlay too */
+	const struct agents *agents;	/* who were asked for interfaces; NULL: nobody */
 };
 
 /* columns: of the terminal, 0: as wide as it takes. */
 void listing_print(FILE *to, const struct listing *l, size_t columns);
-/* One object per line; "kind" says of what: service (that has no task), task, container, node, network. */
+/*
+ * One object per line; "kind" says of what: service (that has no task), task, container, node, network,
+ * interface.
+ */
 void listing_print_json(FILE *to, const struct listing *l);
+/* listing_interfaces.c: an array of them. New reference. */
+json_t *listing_interfaces(const struct listing *l);
 
 #endif

@@ -295,6 +295,8 @@ const struct option_row options_rows[] = {
 	  "of node: only the VXLAN packets of this overlay; repeatable" },
 	{ "max-targets", 0, "N", OPT_CAPTURING, false, options_set_max_targets,
 	  "ask before more targets than these are captured; default: 256" },
+	{ "interfaces", 0, NULL, OPT_LS, false, options_set_interfaces,
+	  "also the interfaces of what is listed, as the nodes' agents tell them" },
 	{ "watch", 0, NULL, OPT_LS, false, options_set_watch,
 	  "list again every 2 seconds, until ^C" },
 	{ "yes", 0, NULL, OPT_CAPTURING, false, options_set_yes,

@@ -19,6 +19,6 @@ option_set options_set_merged, options_set_merge, options_set_no_clock_correctio
 
 /* options_select.c */
 option_set options_set_node, options_set_tasks, options_set_members, options_set_max_targets,
-	options_set_yes, options_set_watch, options_set_vxlan, options_set_path;
+	options_set_yes, options_set_watch, options_set_interfaces, options_set_vxlan, options_set_path;
 
 #endif

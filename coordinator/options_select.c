@@ -91,6 +91,12 @@ int options_set_path(struct request *r, const char *value, struct err *err)
 	return add_kind(r, SELECTOR_PATH, value, err);
 }
 
+int options_set_interfaces(struct request *r, const char *value, struct err *err)
+{
+	r->interfaces = true;
+	return 0;
+}
+
 int options_set_watch(struct request *r, const char *value, struct err *err)
 {
 	r->watch = true;

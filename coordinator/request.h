@@ -31,7 +31,7 @@ struct request {
 	size_t n_only_nodes;
 	int64_t tasks;			/* --tasks: so many of each service; 0: all */
 	int64_t max_targets;		/* --max-targets: more take --yes */
-	bool members, yes, watch;	/* --members, --yes, --watch */
+	bool members, yes, watch, interfaces;	/* --members, --yes, --watch, --interfaces */
 	bool vxlan;			/* --vxlan: the selectors vxlan: narrow node: */
 
 	/* global options */

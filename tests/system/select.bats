@@ -32,7 +32,7 @@ uris() { tshark -r "$1" -Y http.request -T fields -e http.request.uri 2>/dev/nul
 target_file() { echo "$unpacked/$(manifest ".targets[] | select($1) | .files[0].name")"; }
 
 @test "lists, patterns, exclusions, stacks, tasks: the union, each once" {
-	local id
+	local id far
 	[ "$(who web)" = "$(who 'we?' web 'task:web.*' service:web)" ]
 	[ "$(count web)" -eq 3 ]
 	[ "$(who stack:shop)" = "$(who web,client)" ]
@@ -41,7 +41,9 @@ target_file() { echo "$unpacked/$(manifest ".targets[] | select($1) | .files[0].
 	[ "$(count task:web.1,web.3)" -eq 2 ]
 	id=$(find_task web.2 | cut -d' ' -f1)
 	[ "$(who "task:${id##*.}")" = "$(who task:web.2)" ]
-	[ "$(who "container:$(find_task web.2 | cut -d' ' -f3)")" = "$(who task:web.2)" ]
+	# on another node than the Engine's, where it is known as the task's only
+	far=$(placed web | awk '$2 != "node1" { print; exit }')
+	[ "$(who "container:${far##* }")" = "$(who "task:${far%% *}")" ]
 	# both onhost and the agent have their hosts' network
 	[ "$(count '*')" -eq $((3 + 3 + 3)) ]
 	[ "$(count 'node:*' ingress network:app)" -eq 12 ]
@@ -161,6 +163,17 @@ target_file() { echo "$unpacked/$(manifest ".targets[] | select($1) | .files[0].
 	who --path front --node node2 >"$BATS_TEST_TMPDIR/who"
 	[ "$(cut -d' ' -f1 "$BATS_TEST_TMPDIR/who" | uniq -c | xargs)" = '1 host 1 ingress 1 lb 2 network 1 task' ]
 	run -2 swarmcap capture web --vxlan other --dry-run
+}
+
+@test "ls --interfaces: as ip has them on the nodes, and only of what is listed" {
+	run -0 --separate-stderr swarmcap ls task:web.1 network:app node:node2 --interfaces --json
+	[ "$(jq -r 'select(.kind == "interface") | .of' <<<"$output" | sed 's/\.......$//' | sort -u | xargs)" = 'host lb.app net.app web.1' ]
+	[ "$(jq -r 'select(.kind == "interface" and .name == "eth0" and (.of | startswith("web.1."))) | "\(.node) \(.mtu) \(.mac) \(.addresses[0])"' <<<"$output")" = \
+		"$(node_of web.1) $(in_task web.1 ip -j addr show eth0 | jq -r '.[0] | "\(.mtu) \(.address) \(.addr_info[0].local)/\(.addr_info[0].prefixlen)"')" ]
+	[ "$(jq -r 'select(.kind == "interface" and .of == "host") | .name' <<<"$output" | sort | xargs)" = \
+		"$(run_on node2 ip -j link | jq -r '.[].ifname' | sort | xargs)" ]
+	run -0 --separate-stderr swarmcap ls web --interfaces
+	[ "$(grep -c ' eth0 ' <<<"$output")" -eq 3 ]
 }
 
 @test "--members finds the containers that were attached to an overlay by hand" {

@@ -106,6 +106,8 @@ struct link_word {
 int link_renew(struct link *l, const struct link_word *w, struct wire_report *out, struct err *err);
 int link_stop(struct link *l, const struct link_word *w, struct wire_report *out, struct err *err);
 int link_remove(struct link *l, const char *id, struct err *err);
+/* GET /v1/targets: what is on the node, with interfaces; as the agent says it, not looked at. */
+int link_targets(struct link *l, json_t **out, struct err *err);
 /* *out: array of *n reports, each to be released, then free; on success only. */
 int link_list(struct link *l, struct wire_report **out, size_t *n, struct err *err);
 

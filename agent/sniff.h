@@ -21,7 +21,8 @@
 
 #define SNIFF_RETIRE_MS 1000	/* wake-ups are what idle targets cost */
 #define SNIFF_TAKE_BYTES (8u << 20)	/* one sniff_take ends after so many, that others get their turn */
-#define SNIFF_GROWTH 4			/* how much larger the next ring is, as far as the budget goes */
+#define SNIFF_GROWTH 2			/* how much larger the next ring is, as far as the budget goes, */
+#define SNIFF_GROWN_MIN (8u << 20)	/* and at least so large */
 #define SNIFF_RING_MAX (64u << 20)
 
 #define SNIFF_E_GONE 1		/* the interface that was asked for is gone */
@@ -85,7 +86,10 @@ void sniff_settle(void);
 /* 0: all was handed over. SNIFF_E_SINK and SNIFF_E_LATER: call again. */
 int sniff_drain(struct sniff *s, sniff_sink *sink, void *arg, struct err *err);
 
-/* True when half of the ring waits to be read, and not again until the last growing is over. */
+/*
+ * By the thread that takes. True when half of the ring waits to be read, and not again until the last
+ * growing is over, and what both rings had is behind.
+ */
 bool sniff_must_grow(struct sniff *s);
 /*
  * Opens a larger ring and lets it take over, in a thread that may wait: some tens of milliseconds.

@@ -38,6 +38,18 @@ static int open_inside(void *arg, struct err *err)
 	return ring_open(&w->ring, &w->o, err);
 }
 
+/*
+ * The kernel clears every page of a ring, and on a busy machine that takes as long as a tenth of a second
+ * for 64 MiB: as much as a million small packets.
+ */
+static size_t size_after(size_t now)
+{
+	const size_t next = now < SNIFF_RING_MAX / SNIFF_GROWTH ? now * SNIFF_GROWTH
+								: SNIFF_RING_MAX;
+
+	return next < SNIFF_GROWN_MIN ? SNIFF_GROWN_MIN : next;
+}
+
 /* False: the capture ends just now. */
 static bool announce(struct sniff *s, struct ring *larger)
 {
@@ -80,7 +92,7 @@ int sniff_grow(struct sniff *s, struct err *err)
 {
 	const size_t now = ring_bytes(s->ring);
 	struct opening w = { .o = {
-		.bytes = now < SNIFF_RING_MAX / SNIFF_GROWTH ? now * SNIFF_GROWTH : SNIFF_RING_MAX,
+		.bytes = size_after(now),
 		.retire_ms = s->o.retire_ms, .ifindex = s->ifindex, .program = s->o.program,
 		.budget = s->o.budget,
 	} };
@@ -123,8 +135,9 @@ void sniff_retire(struct sniff *s)
 
 bool sniff_must_grow(struct sniff *s)
 {
-	if (s->pcap || atomic_load(&s->asked_to_grow) || ring_bytes(s->ring) >= SNIFF_RING_MAX ||
-	    !ring_is_filled(s->ring, 2))
+	/* one hand-over at a time: what is matched is told by when the last one was */
+	if (s->pcap || s->matching || atomic_load(&s->asked_to_grow) ||
+	    ring_bytes(s->ring) >= SNIFF_RING_MAX || !ring_is_filled(s->ring, 2))
 		return false;
 	atomic_store(&s->asked_to_grow, true);
 	return true;

@@ -10,12 +10,30 @@
 
 #define IDLE_S 60	/* a coordinator's connection may be silent for so long */
 
+/* True for NULL. */
+static bool check_filter(const char *filter, struct api_answer *a)
+{
+	struct err err = ERR_INIT;
+
+	if (!filter)
+		return true;
+	if (filter_has_names(filter)) {
+		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-filter",
+			 "an agent resolves no names: send addresses");
+		return false;
+	}
+	if (filter_check(filter, &err)) {
+		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-filter", err.text);
+		return false;
+	}
+	return true;
+}
+
 /* The decoded request is good, and meant for us: true. Else *a says why not. */
 static bool check_arm(struct api_request *q, const struct wire_arm *arm, struct api_answer *a)
 {
 	const struct node *n = q->env->node;
 	cleanup_free char *other = NULL;
-	struct err err = ERR_INIT;
 
 	if (strcmp(arm->node_id, n->id)) {
 		other = xasprintf("this is node %s (%s), the request is for %s", n->id, n->name,
@@ -23,15 +41,11 @@ static bool check_arm(struct api_request *q, const struct wire_arm *arm, struct 
 		api_fail(a, MHD_HTTP_CONFLICT, "wrong-node", other);
 		return false;
 	}
-	if (arm->filter && filter_has_names(arm->filter)) {
-		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-filter",
-			 "an agent resolves no names: send addresses");
+	if (!check_filter(arm->filter, a))
 		return false;
-	}
-	if (arm->filter && filter_check(arm->filter, &err)) {
-		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-filter", err.text);
-		return false;
-	}
+	for (size_t i = 0; i < arm->n_targets; i++)
+		if (!check_filter(arm->targets[i].filter, a))
+			return false;
 	if ((arm->attached && arm->lease_ms < 1) || arm->lease_ms < 0 ||
 	    arm->lease_ms > CAPTURE_LEASE_MAX_MS) {
 		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-request", "lease_ms is out of range");

@@ -76,8 +76,8 @@ int64_t capture_largest(struct capture *c);
 void capture_container_died(struct capture *c, const char *container_id);
 /* ---- following (capture_follow.c): tasks that start meanwhile ---- */
 
-/* Whether tasks of this service (NULL: of any) join it, now. */
-bool capture_follows(struct capture *c, const char *service_id);
+/* Whether this task (NULL: any at all) joins it, now. */
+bool capture_follows(struct capture *c, const struct local_task *t);
 /* True once: it has just begun to follow, and what started since it was planned is to be looked for. */
 bool capture_wants_sweep(struct capture *c);
 /* A new namespace; ns is borrowed. */

@@ -81,14 +81,11 @@ static struct candidates *candidates_of(struct capture *c)
 	return candidates;
 }
 
-bool capture_follows(struct capture *c, const char *service_id)
+bool capture_follows(struct capture *c, const struct local_task *t)
 {
-	if (!candidates_of(c))
-		return false;
-	for (size_t i = 0; service_id && i < c->arm.n_follow; i++)
-		if (!strcmp(c->arm.follow[i].id, service_id))
-			return true;
-	return !service_id;
+	return candidates_of(c) &&
+	       (!t || wire_service_takes(c->arm.follow, c->arm.n_follow, t->service_id, t->task,
+					 t->task_id));
 }
 
 bool capture_wants_sweep(struct capture *c)

@@ -86,7 +86,7 @@ static void hand_out(struct follow *f, const struct local_task *t, struct engine
 	struct capture **all = captures_all(f->captures, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		if (t->service_id && capture_follows(all[i], t->service_id))
+		if (t->service_id && capture_follows(all[i], t))
 			capture_join(all[i], t, e, NULL);
 		else if (t->netns_file)
 			capture_disown(all[i], t->netns_file);

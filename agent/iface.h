@@ -9,6 +9,11 @@
 
 #define IFACE_NAME_MAX 16	/* the kernel's IFNAMSIZ */
 #define IFACE_LINK_MAX 32
+/* Done after a packet was seen going out, or before it was seen coming in. */
+#define IFACE_TX_CHECKSUM 1u
+#define IFACE_TSO 2u
+#define IFACE_GSO 4u
+#define IFACE_GRO 8u
 
 struct iface {
 	char name[IFACE_NAME_MAX];
@@ -19,6 +24,10 @@ struct iface {
 	uint8_t mac[6];
 	char **addresses;		/* "10.0.1.5/24" */
 	size_t n_addresses;
+	/* of iface_details(), else 0: indices of its peer (or what it lies on) and of its bridge */
+	unsigned peer, master;
+	uint32_t vni;			/* of a vxlan interface */
+	unsigned int offloads;		/* IFACE_* */
 	/* known once a socket is open on it: LINKTYPE_* and pcap's name, "EN10MB"; else 0 and "" */
 	uint16_t link_type;
 	char link_text[IFACE_LINK_MAX];

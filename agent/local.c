@@ -103,6 +103,29 @@ static int find_container(struct engine *e, const struct wire_wanted *w, struct 
 	return r;
 }
 
+/*
+ * Namespaces of no container: their files have names that follow from the network's id. That none
+ * is there is a fact about the node.
+ */
+static int find_named(const struct node *n, const struct wire_wanted *w, struct local_place *out,
+		      struct err *err)
+{
+	const char *id = w->n_networks && w->networks[0].id ? w->networks[0].id : "";
+
+	if (w->kind == WIRE_INGRESS)
+		out->netns_file = netns_find(n->netns_dir, INGRESS_FILE);
+	else
+		out->netns_file = w->kind == WIRE_LB ? netns_find_lb(n->netns_dir, id)
+						     : netns_find_network(n->netns_dir, id);
+	if (out->netns_file)
+		return 0;
+	out->absent = true;
+	return err_set(err, -ENOENT, w->kind == WIRE_INGRESS
+		       ? "the node has no ingress sandbox" : w->kind == WIRE_LB
+		       ? "the overlay has no load balancer on this node"
+		       : "the overlay has no namespace on this node");
+}
+
 bool local_needs_engine(enum wire_kind kind)
 {
 	return kind == WIRE_TASK || kind == WIRE_CONTAINER;
@@ -111,8 +134,6 @@ bool local_needs_engine(enum wire_kind kind)
 int local_find(struct engine *e, const struct node *n, const struct wire_wanted *w,
 	       struct local_place *out, struct err *err)
 {
-	const char *network = w->n_networks ? w->networks[0].id : NULL;
-
 	*out = (struct local_place){ 0 };
 	switch (w->kind) {
 	case WIRE_TASK:
@@ -121,13 +142,9 @@ int local_find(struct engine *e, const struct node *n, const struct wire_wanted 
 	case WIRE_HOST:
 		return 0;
 	case WIRE_INGRESS:
-		out->netns_file = xstrdup(INGRESS_FILE);
-		return 0;
 	case WIRE_NETWORK:
-		out->netns_file = network ? netns_find_network(n->netns_dir, network) : NULL;
-		if (!out->netns_file)
-			return err_set(err, -ENOENT, "the overlay has no namespace on this node");
-		return 0;
+	case WIRE_LB:
+		return find_named(n, w, out, err);
 	}
 	return err_set(err, -EINVAL, "target %s is of an unknown kind", w->key);
 }

@@ -12,6 +12,7 @@
  */
 #include "netns.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 
 #define NSFS_MAGIC 0x6e736673
 #define NETWORK_ID_SHOWN 10	/* characters of a network's id in its file's name */
+#define LB_ID_SHOWN 9
 
 static bool is_name(const char *s)
 {
@@ -123,6 +125,15 @@ int netns_run(int ns, netns_fn *fn, void *arg, struct err *err)
 	return r.result;
 }
 
+/* An id is letters and digits: nothing else of a request becomes part of a name. */
+static bool is_network_id(const char *s)
+{
+	for (const char *p = s; *p; p++)
+		if (!isalnum((unsigned char)*p))
+			return false;
+	return strlen(s) >= NETWORK_ID_SHOWN;
+}
+
 char *netns_find_network(const char *dir, const char *network_id)
 {
 	char *best = NULL;
@@ -130,7 +141,7 @@ char *netns_find_network(const char *dir, const char *network_id)
 	struct dirent *e;
 	DIR *d;
 
-	if (strlen(network_id) < NETWORK_ID_SHOWN)
+	if (!is_network_id(network_id))
 		return NULL;
 	d = opendir(dir);
 	while (d && (e = readdir(d))) {
@@ -149,6 +160,23 @@ char *netns_find_network(const char *dir, const char *network_id)
 	if (d)
 		closedir(d);
 	return best;
+}
+
+char *netns_find(const char *dir, const char *file)
+{
+	cleanup_close int dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (!is_name(file) || dirfd < 0 || fstatat(dirfd, file, &st, AT_SYMLINK_NOFOLLOW))
+		return NULL;
+	return xstrdup(file);
+}
+
+char *netns_find_lb(const char *dir, const char *network_id)
+{
+	cleanup_free char *name = xasprintf("lb_%.*s", LB_ID_SHOWN, network_id);
+
+	return is_network_id(network_id) ? netns_find(dir, name) : NULL;
 }
 
 bool netns_check_dir(const char *dir, char **note)

@@ -40,6 +40,10 @@ int netns_run(int ns, netns_fn *fn, void *arg, struct err *err);
  * Free it. NULL: there is none.
  */
 char *netns_find_network(const char *dir, const char *network_id);
+/* The file of its load balancer: lb_<first 9 of its id>. Free it. NULL: there is none. */
+char *netns_find_lb(const char *dir, const char *network_id);
+/* A copy of a name that is there, whatever it is; NULL: it is not. */
+char *netns_find(const char *dir, const char *file);
 /* Whether the directory shows namespaces: false with a note (free it) when it is broken. */
 bool netns_check_dir(const char *dir, char **note);
 

@@ -21,7 +21,7 @@ struct overlap {
 
 #define OVERLAP_INIT { NULL, 0, 0, 0 }
 
-/* Before ring_frame_to_packet: that moves bytes. Never 0. */
+/* Before ring_frames_to_packets: that moves bytes. Never 0. */
 uint64_t overlap_key(const struct ring_frame *f);
 void overlap_note(struct overlap *o, uint64_t key);
 /* True: it was noted; one note is used up. */

@@ -21,7 +21,8 @@
 #define ADDRESSES_LEN (2 * ETH_ALEN)
 #define COOKED_LEN 16
 #define COOKED_ADDRESS_MAX 8
-#define AHEAD 12		/* frames */
+#define AHEAD 32		/* frames: those that are taken next, as sniff.c takes them */
+#define AHEAD_LINES 3		/* a small frame; the processor itself sees what a large one is */
 #define CACHE_LINE 64
 
 void ring_cursor_init(struct ring_cursor *c, void *block, uint32_t size)
@@ -58,21 +59,6 @@ static bool get(const struct ring_cursor *c, struct ring_frame *out)
 	return true;
 }
 
-/*
- * A frame that another processor wrote takes as long to come as twenty are worked on, and where the
- * next one lies the one before it tells. So we guess: where it would be if all were as
- * long as this one. A wrong guess costs nothing.
- */
-static void look_ahead(const struct ring_cursor *c, uint32_t step)
-{
-	uint32_t to = c->at + AHEAD * step;
-
-	if (to >= c->size)
-		return;
-	__builtin_prefetch(c->block + to);
-	__builtin_prefetch(c->block + to + CACHE_LINE);
-}
-
 size_t ring_cursor_take(struct ring_cursor *c, struct ring_frame *out, size_t max)
 {
 	size_t n = 0;
@@ -91,7 +77,6 @@ size_t ring_cursor_take(struct ring_cursor *c, struct ring_frame *out, size_t ma
 			damage(c);
 			break;
 		}
-		look_ahead(c, step);
 		c->at += step;
 	}
 	return n;
@@ -114,7 +99,7 @@ uint16_t ring_link_type(uint16_t hardware)
 /* epb_flags: direction, and how it was addressed (bits 2 to 4). On loopback nothing is either. */
 static uint32_t flags_of(const struct sockaddr_ll *from)
 {
-	static const uint32_t by_type[] = {
+	static const uint32_t by_type[256] = {
 		[PACKET_HOST] = PCAPNG_INBOUND | 1 << 2,
 		[PACKET_BROADCAST] = PCAPNG_INBOUND | 3 << 2,
 		[PACKET_MULTICAST] = PCAPNG_INBOUND | 2 << 2,
@@ -122,9 +107,7 @@ static uint32_t flags_of(const struct sockaddr_ll *from)
 		[PACKET_OUTGOING] = PCAPNG_OUTBOUND,
 	};
 
-	if (from->sll_hatype == ARPHRD_LOOPBACK || from->sll_pkttype >= ARRAY_SIZE(by_type))
-		return 0;
-	return by_type[from->sll_pkttype];
+	return from->sll_hatype == ARPHRD_LOOPBACK ? 0 : by_type[from->sll_pkttype];
 }
 
 /* The tag is told beside the packet; where it was not 802.1Q's, its protocol is told too. */
@@ -161,8 +144,20 @@ static void put_cooked(const struct ring_frame *f, struct pcapng_packet *p)
 	p->len = p->len - link + COOKED_LEN;
 }
 
-void ring_frame_to_packet(const struct ring_frame *f, uint16_t link_type, uint32_t snaplen,
-			  struct pcapng_packet *out)
+/*
+ * A frame that another processor wrote takes as long to come as twenty are worked on, and where a
+ * later one lies only the one before it tells. So we guess: where it would be if all were as
+ * long as this one. A wrong guess costs nothing; it may lie behind the block.
+ */
+static void look_ahead(const struct tpacket3_hdr *h)
+{
+	uintptr_t to = (uintptr_t)h + (uintptr_t)AHEAD * h->tp_next_offset;
+
+	for (int i = 0; i < AHEAD_LINES; i++)
+		__builtin_prefetch((const void *)(to + (uintptr_t)i * CACHE_LINE));
+}
+
+static void to_packet(const struct ring_frame *f, uint16_t link_type, struct pcapng_packet *out)
 {
 	const struct tpacket3_hdr *h = f->head;
 
@@ -179,6 +174,21 @@ void ring_frame_to_packet(const struct ring_frame *f, uint16_t link_type, uint32
 		   h->tp_snaplen >= ADDRESSES_LEN && h->tp_mac >= DATA_OFFSET + TAG_LEN) {
 		put_tag(h, out);
 	}
-	if (out->caplen > snaplen)
-		out->caplen = snaplen;
+}
+
+size_t ring_frames_to_packets(const struct ring_frame *f, size_t n, uint32_t interface,
+			      uint16_t link_type, uint32_t snaplen, struct pcapng_packet *out)
+{
+	size_t i = 0;
+
+	while (i < n && f[i].from->sll_ifindex == f->from->sll_ifindex &&
+	       f[i].from->sll_hatype == f->from->sll_hatype) {
+		look_ahead(f[i].head);
+		to_packet(&f[i], link_type, &out[i]);
+		out[i].interface = interface;
+		if (out[i].caplen > snaplen)
+			out[i].caplen = snaplen;
+		i++;
+	}
+	return i;
 }

@@ -33,13 +33,14 @@ void ring_cursor_init(struct ring_cursor *c, void *block, uint32_t size);
 size_t ring_cursor_take(struct ring_cursor *c, struct ring_frame *out, size_t max);
 
 /*
- * The frame as a packet of a file: with the VLAN tag that the kernel took off, with a header of
+ * The frames as packets of a file: with the VLAN tag that the kernel took off, with a header of
  * Linux cooked captures where the link type is that (the interface's own header is then left
- * out), and with its direction. Bytes in front of the frame are used for that, so it works once
- * for each frame. interface is the caller's to set.
+ * out), and with their direction. Bytes in front of a frame are used for that, so it works once
+ * for each. Goes on as long as the frames are of the first one's interface and hardware type, and
+ * returns how many that were.
  */
-void ring_frame_to_packet(const struct ring_frame *f, uint16_t link_type, uint32_t snaplen,
-			  struct pcapng_packet *out);
+size_t ring_frames_to_packets(const struct ring_frame *f, size_t n, uint32_t interface,
+			      uint16_t link_type, uint32_t snaplen, struct pcapng_packet *out);
 
 #define RING_LINK_ETHERNET 1	/* LINKTYPE_*, https://www.tcpdump.org/linktypes.html */
 #define RING_LINK_RAW 101

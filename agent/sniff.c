@@ -116,24 +116,33 @@ int sniff_check(struct sniff *s)
 
 /* ---- reading ---- */
 
+/* Those of n frames that the other ring's reader did not have. */
+static size_t only_news(struct sniff *s, struct ring_frame *f, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (sniff_is_news(s, &f[i]))
+			f[kept++] = f[i];
+	return kept;
+}
+
 /* The next frames as packets. False: the block has no more. */
 static bool fill_batch(struct sniff *s)
 {
-	const bool careful = s->noting || s->matching;
 	struct ring_frame f[SNIFF_BATCH];
-	size_t n = ring_cursor_take(&s->at, f, SNIFF_BATCH);
+	const size_t found = ring_cursor_take(&s->at, f, SNIFF_BATCH);
+	const size_t n = s->noting || s->matching ? only_news(s, f, found) : found;
 
-	s->batch_n = s->batch_at = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct pcapng_packet *p = &s->batch[s->batch_n];
+	s->batch_n = n;
+	s->batch_at = 0;
+	for (size_t i = 0; i < n;) {
+		uint32_t number = sniff_number(s, f[i].from);
 
-		if (careful && !sniff_is_news(s, &f[i]))
-			continue;
-		p->interface = sniff_number(s, f[i].from);
-		ring_frame_to_packet(&f[i], s->ifaces.v[p->interface].link_type, s->o.snaplen, p);
-		s->batch_n++;
+		i += ring_frames_to_packets(&f[i], n - i, number, s->ifaces.v[number].link_type,
+					    s->o.snaplen, &s->batch[i]);
 	}
-	return n;
+	return found;
 }
 
 /* The frames of the block from where it was left. 0, or SNIFF_E_SINK. */

@@ -21,7 +21,7 @@
 
 #define SNIFF_RETIRE_MS 1000	/* wake-ups are what idle targets cost */
 #define SNIFF_TAKE_BYTES (8u << 20)	/* one sniff_take ends after so many, that others get their turn */
-#define SNIFF_GROWTH 8			/* how much larger the next ring is, as far as the budget goes */
+#define SNIFF_GROWTH 4			/* how much larger the next ring is, as far as the budget goes */
 #define SNIFF_RING_MAX (64u << 20)
 
 #define SNIFF_E_GONE 1		/* the interface that was asked for is gone */

@@ -6,6 +6,7 @@
  * the namespace by a thread of its own; if it is gone already, it is known by its index alone.
  */
 #include "sniff_inside.h"
+#include "iface_detail.h"
 #include "netns.h"
 #include "wire.h"
 
@@ -62,6 +63,7 @@ int sniff_list_interfaces(struct sniff *s, struct err *err)
 
 	if (r)
 		return r;
+	iface_details(&all);
 	for (size_t i = 0; i < all.n; i++) {
 		struct iface *one = &all.v[i];
 

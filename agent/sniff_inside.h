@@ -11,7 +11,7 @@
 #include "sniff.h"
 #include "sniff_pcap.h"
 
-#define SNIFF_BATCH 64		/* packets for one call of a sink */
+#define SNIFF_BATCH 32		/* packets for one call of a sink */
 
 /* Of one ring to the next. */
 enum handover {

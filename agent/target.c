@@ -48,18 +48,21 @@ static void add_note(void *arg, const char *text)
 static int choose_program(struct target *t, const struct target_means *m, struct err *err)
 {
 	const struct node *n = t->env.node;
-	const char *own = t->env.arm->filter;
+	const char *own = t->wanted->filter ? t->wanted->filter : t->env.arm->filter;
+	bool api = !t->netns_file && n->port;
 	int r;
 
 	t->filter = xstrdup_null(own);
 	t->program = m->program;
 	if (!m->program)
 		return err_set(err, -EINVAL, "%s", m->program_err->text);
-	if (t->netns_file || !n->port)
+	if (!api && !t->wanted->filter)
 		return 0;
-	free(t->filter);
-	t->filter = xasprintf("not (tcp port %u and host %s)%s%s%s", n->port, n->address,
-			      own ? " and (" : "", own ? own : "", own ? ")" : "");
+	if (api) {
+		free(t->filter);
+		t->filter = xasprintf("not (tcp port %u and host %s)%s%s%s", n->port, n->address,
+				      own ? " and (" : "", own ? own : "", own ? ")" : "");
+	}
 	r = program_new(&t->own_program, t->filter, t->env.arm->snaplen, err);
 	t->program = t->own_program;
 	return r;
@@ -109,6 +112,7 @@ static int find(struct target *t, struct engine *e, struct err *err)
 	pthread_mutex_lock(t->env.lock);
 	replace(&t->seen->container_id, take_ptr(&place.container_id));
 	replace(&t->seen->image, take_ptr(&place.image));
+	t->seen->absent = place.absent;
 	pthread_mutex_unlock(t->env.lock);
 	t->netns_file = take_ptr(&place.netns_file);
 	if (!r && place.paused)

@@ -49,6 +49,7 @@ struct target {
 	/* the pump's; then the one's who finishes */
 	int64_t synced_ns;		/* monotonic: when syncing began last */
 	size_t declared;		/* interfaces that the files know */
+	bool stirred;			/* its ring was looked at since the last tick */
 	bool draining;
 	int64_t drain_ns;		/* monotonic: when draining is given up */
 	enum wire_end end;

@@ -15,6 +15,8 @@
 #include "target_inside.h"
 
 #include <errno.h>
+#include "iface_detail.h"
+
 #include <stdatomic.h>
 #include <string.h>
 
@@ -36,19 +38,15 @@ static void show_interfaces(struct target *t)
 {
 	size_t n;
 	const struct iface *v = sniff_interfaces(t->sniff, &n);
+	const struct iface_list all = { (struct iface *)(uintptr_t)v, n };
 	struct wire_target *s = t->seen;
-	char mac[18];
 
 	pthread_mutex_lock(t->env.lock);
 	s->interfaces = xrealloc(s->interfaces, s->n_interfaces + n, sizeof(*s->interfaces));
 	for (size_t i = 0; i < n && s->n_interfaces < WIRE_INTERFACES_MAX; i++) {
 		if (is_shown(s, &v[i]))
 			continue;
-		s->interfaces[s->n_interfaces++] = (struct wire_interface){
-			.name = xstrdup(v[i].name), .index = v[i].index, .mtu = v[i].mtu,
-			.mac = v[i].has_mac ? xstrdup(iface_mac_text(&v[i], mac)) : NULL,
-			.link_type = xstrdup(v[i].link_text),
-		};
+		iface_report(&all, &v[i], &s->interfaces[s->n_interfaces++]);
 	}
 	pthread_mutex_unlock(t->env.lock);
 }
@@ -372,8 +370,11 @@ static bool take(struct target *t, int64_t now)
 
 static bool tick(struct target *t, int64_t now)
 {
-	int64_t dropped = count_drops(t);
+	/* a ring that nobody stirred had room, and asking a hundred of them is a hundred calls */
+	int64_t dropped = t->stirred ? count_drops(t) : t->told_kernel;
 	int r = fileset_tick(t->files, now, FLUSH_MS, &t->err);
+
+	t->stirred = false;
 
 	if (r < 0) {
 		target_end(t, end_of_sink(r));
@@ -403,9 +404,11 @@ void target_on_event(void *arg, enum pump_event event, int64_t now)
 		target_end(t, WIRE_END_TASK_ENDED);
 		return;
 	}
-	if (event == PUMP_READY || event == PUMP_WOKEN)
+	if (event == PUMP_READY || event == PUMP_WOKEN) {
+		t->stirred = true;
 		if (!take(t, now))
 			return;
+	}
 	if (event == PUMP_TICK)
 		tick(t, now);
 }

@@ -11,7 +11,7 @@
 #include "ring.h"
 
 #define WORKS_RING_BYTES (256u << 20)	/* --ring-bytes */
-#define WORKS_DISK_BUFFERS 32		/* of DISK_BUFFER bytes */
+#define WORKS_DISK_BUFFERS 16		/* of DISK_BUFFER bytes */
 
 struct works {
 	struct pump *pump;

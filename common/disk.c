@@ -205,7 +205,7 @@ void disk_submit(struct disk *d, struct disk_buffer *b)
 	outfile_count(b->file, 1);
 	*d->queue_end = b;
 	d->queue_end = &b->next;
-	if (!d->napping || b->len - b->skip >= DISK_SMALL / 2 || disk_is_short(d))
+	if (!d->napping || b->len - b->skip >= DISK_SMALL || disk_is_short(d))
 		pthread_cond_signal(&d->work);
 	pthread_mutex_unlock(&d->lock);
 }

@@ -381,8 +381,6 @@ int fileset_add(struct fileset *f, const struct pcapng_packet *p, size_t n, size
 		size_t run;
 
 		r = add_run(f, p + *taken, most - *taken, &run, err);
-		for (const struct pcapng_packet *q = p + *taken; q < p + *taken + run; q++)
-			f->truncated += q->caplen < q->len;
 		*taken += run;
 		f->packets += (int64_t)run;
 	}
@@ -444,5 +442,9 @@ int64_t fileset_packets(const struct fileset *f)
 
 int64_t fileset_truncated(const struct fileset *f)
 {
-	return f->truncated;
+	int64_t sum = f->old_truncated;
+
+	for (size_t i = 0; i < f->n_groups; i++)
+		sum += f->groups[i].segment ? segment_truncated(f->groups[i].segment) : 0;
+	return sum;
 }

@@ -52,6 +52,13 @@ static int end_segment(struct segment *s, const struct segment_end *end, struct 
 	return r;
 }
 
+/* Before it goes. */
+static void count_old(struct fileset *f, const struct segment *s)
+{
+	f->old_bytes += (int64_t)segment_size(s);
+	f->old_truncated += segment_truncated(s);
+}
+
 /* ---- rotation ---- */
 
 void fileset_old_free(struct fileset_old *o)
@@ -223,7 +230,7 @@ void fileset_rotate(struct fileset *f, struct fileset_group *g)
 	o->end = end_of(f, g, g->start_ns, clock_wall_ns());
 	o->packets = segment_packets(g->segment);
 	o->bytes = (int64_t)segment_size(g->segment);
-	f->old_bytes += o->bytes;
+	count_old(f, g->segment);
 	g->segment = NULL;
 	g->number++;
 
@@ -314,7 +321,7 @@ static int end_group(struct fileset *f, struct fileset_group *g, struct fileset_
 	int64_t lost;
 	int r;
 
-	f->old_bytes += (int64_t)segment_size(g->segment);
+	count_old(f, g->segment);
 	r = end_segment(g->segment, &e, out, &lost, err);
 	g->segment = NULL;
 	end->packets_lost += lost;

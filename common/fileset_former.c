@@ -14,7 +14,7 @@ void fileset_go_on(struct fileset *f, const struct fileset_former *former)
 {
 	f->packets = f->removed_packets = former->removed_packets;
 	f->old_bytes = f->removed_bytes = former->removed_bytes;
-	f->truncated = former->truncated;
+	f->old_truncated = former->truncated;
 	for (size_t i = 0; i < former->n_files; i++) {
 		const struct wire_file *w = &former->files[i];
 		struct fileset_old *o = xcalloc(1, sizeof(*o)), **at = &f->former;

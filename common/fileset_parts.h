@@ -54,9 +54,9 @@ struct fileset {
 	struct fileset_where *where;	/* per interface */
 	size_t n;
 	struct pcapng_name *names;
-	int64_t packets, truncated;
+	int64_t packets;
 	int64_t base_ns;		/* intervals of rotation begin there; 0: no file yet */
-	int64_t old_bytes;		/* of all files that were rotated away */
+	int64_t old_bytes, old_truncated;	/* of all files that were rotated away, or ended */
 	int64_t dropped, dropped_told;	/* so far; in files that ended */
 
 	pthread_mutex_t lock;		/* of the rest */

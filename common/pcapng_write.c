@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "pcapng_format.h"
+#include "pcapng_packet.h"
 #include "utf8.h"
 
 #define OPTION_MAX 65535u
@@ -251,39 +251,15 @@ int pcapng_put_names(struct buf *b, const struct pcapng_name *names, size_t n)
 
 size_t pcapng_packet_size(uint32_t caplen, uint32_t flags)
 {
-	return 32 + pcapng_padded(caplen) + (flags ? 12 : 0);
+	const struct pcapng_packet p = { .caplen = caplen, .flags = flags };
+
+	return pcapng_packet_bytes(&p);
 }
 
 size_t pcapng_put_packet(void *out, const struct pcapng_packet *p)
 {
-	return pcapng_put_packet_of(out, p->interface, p);
-}
+	size_t size = pcapng_packet_bytes(p);
 
-size_t pcapng_put_packet_of(void *out, uint32_t interface, const struct pcapng_packet *p)
-{
-	size_t size = pcapng_packet_size(p->caplen, p->flags);
-	uint64_t ts = p->ts_ns < 0 ? 0 : (uint64_t)p->ts_ns;
-	uint8_t *at = out;
-
-	at = put32(at, PCAPNG_BLOCK_PACKET);
-	at = put32(at, (uint32_t)size);
-	at = put32(at, interface);
-	at = put32(at, (uint32_t)(ts >> 32));
-	at = put32(at, (uint32_t)ts);
-	at = put32(at, p->caplen);
-	at = put32(at, p->len);
-	if (p->caplen) {
-		size_t padded = pcapng_padded(p->caplen);
-
-		put32(at + padded - 4, 0);	/* the padding, and what is written over at once */
-		memcpy(at, p->data, p->caplen);
-		at += padded;
-	}
-	if (p->flags) {
-		at = put16(put16(at, PCAPNG_EPB_FLAGS), 4);
-		at = put32(at, p->flags);
-		at = put32(at, PCAPNG_OPT_END);
-	}
-	put32(at, (uint32_t)size);
+	pcapng_packet_write(out, p, size, p->interface);
 	return size;
 }

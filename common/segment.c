@@ -17,6 +17,7 @@
 #include "segment.h"
 #include "outfile.h"
 #include "pcapfile.h"
+#include "pcapng_packet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +33,8 @@ struct segment {
 	uint64_t trailer;		/* bytes of it */
 	uint64_t taken;			/* of the spool's room */
 	uint64_t shared;		/* its size when it was shared last */
-	int64_t packets, first_ns, last_ns;	/* the least and the greatest time so far */
+	int64_t packets, truncated;
+	int64_t first_ns, last_ns;	/* the least and the greatest time so far */
 	size_t n_interfaces;		/* with statistics in the trailer */
 	int64_t *received;		/* packets of each */
 	int64_t clean_ns;		/* monotonic: nothing in memory is older */
@@ -206,13 +208,16 @@ int64_t segment_packets(const struct segment *s)
 	return s->packets;
 }
 
+int64_t segment_truncated(const struct segment *s)
+{
+	return s->truncated;
+}
+
 /* ---- packets ---- */
 
 static size_t packet_size(enum wire_format format, const struct pcapng_packet *p)
 {
-	if (format == WIRE_PCAP)
-		return pcapfile_packet_size(p->caplen);
-	return pcapng_packet_size(p->caplen, p->flags);
+	return format == WIRE_PCAP ? pcapfile_packet_size(p->caplen) : pcapng_packet_bytes(p);
 }
 
 static bool is_of_run(const struct segment_run *run, const struct pcapng_packet *p)
@@ -220,33 +225,39 @@ static bool is_of_run(const struct segment_run *run, const struct pcapng_packet 
 	return run->numbers[p->interface] != SEGMENT_OTHER && p->ts_ns < run->until_ns;
 }
 
-/* From `to` on, as long as they are of the run and fit into room; returns how many. */
+/*
+ * From `to` on, as long as they are of the run and fit into room; returns how many. The packet path
+ * is this loop, once for each format.
+ */
 static inline __attribute__((always_inline)) size_t
 put_packets(struct segment *s, enum wire_format format, const struct segment_run *run,
 	    const struct pcapng_packet *p, size_t n, uint8_t *to, size_t room)
 {
 	int64_t first_ns = s->first_ns, last_ns = s->last_ns;
 	size_t put = 0, i = 0;
+	int64_t truncated = 0;
 
 	for (; i < n && is_of_run(run, &p[i]); i++) {
-		uint32_t number = run->numbers[p[i].interface];
-		size_t size = packet_size(format, &p[i]);
+		const size_t size = packet_size(format, &p[i]);
+		const uint32_t number = run->numbers[p[i].interface];
 
 		if (size > room - put)
 			break;
-		if (format == WIRE_PCAP)
+		if (format == WIRE_PCAP) {
 			pcapfile_put_packet(to + put, &p[i]);
-		else
-			pcapng_put_packet_of(to + put, number, &p[i]);
-		put += size;
-		if (number < s->n_interfaces)
+		} else {
+			pcapng_packet_write(to + put, &p[i], size, number);
 			s->received[number]++;
+		}
+		put += size;
+		truncated += p[i].caplen < p[i].len;
 		first_ns = p[i].ts_ns < first_ns ? p[i].ts_ns : first_ns;
 		last_ns = p[i].ts_ns > last_ns ? p[i].ts_ns : last_ns;
 	}
 	s->first_ns = first_ns;
 	s->last_ns = last_ns;
 	s->packets += (int64_t)i;
+	s->truncated += truncated;
 	outfile_advance(s->file, put);
 	return i;
 }

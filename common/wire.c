@@ -199,6 +199,38 @@ struct wire_network *wire_networks_copy(const struct wire_network *list, size_t 
 	return copy;
 }
 
+struct wire_service *wire_services_copy(const struct wire_service *list, size_t n)
+{
+	struct wire_service *copy = xcalloc(n, sizeof(*copy));
+
+	for (size_t i = 0; i < n; i++) {
+		char **except = xcalloc(list[i].n_except, sizeof(*except));
+
+		for (size_t k = 0; k < list[i].n_except; k++)
+			except[k] = xstrdup(list[i].except[k]);
+		copy[i] = (struct wire_service){
+			.id = xstrdup(list[i].id), .name = xstrdup(list[i].name), .except = except,
+			.n_except = list[i].n_except,
+		};
+	}
+	return copy;
+}
+
+const struct wire_service *wire_service_takes(const struct wire_service *list, size_t n,
+					      const char *service_id, const char *task,
+					      const char *task_id)
+{
+	const struct wire_service *s = NULL;
+
+	for (size_t i = 0; i < n && !s; i++)
+		if (!strcmp(list[i].id, service_id))
+			s = &list[i];
+	for (size_t i = 0; s && i < s->n_except; i++)
+		if (!strcmp(s->except[i], task) || !strcmp(s->except[i], task_id))
+			return NULL;
+	return s;
+}
+
 /* ---- release ---- */
 
 static void release_shape(const struct wire_shape *s, void *base);
@@ -241,6 +273,18 @@ void wire_networks_release(struct wire_network *list, size_t n)
 		for (size_t k = 0; k < list[i].n_addresses; k++)
 			free(list[i].addresses[k]);
 		free(list[i].addresses);
+		free(list[i].name);
+		free(list[i].id);
+	}
+	free(list);
+}
+
+void wire_services_release(struct wire_service *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < list[i].n_except; k++)
+			free(list[i].except[k]);
+		free(list[i].except);
 		free(list[i].name);
 		free(list[i].id);
 	}

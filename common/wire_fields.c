@@ -6,7 +6,9 @@
 
 #include <string.h>
 
-const char *const wire_kind_words[5] = { "task", "container", "host", "ingress", "network" };
+const char *const wire_kind_words[6] = {
+	"task", "container", "host", "ingress", "network", "lb",
+};
 const char *const wire_end_words[12] = {
 	NULL, "duration", "bytes", "packets", "stopped", "task-ended", "lease-expired",
 	"disk-floor", "quota", "agent-lost", "node-lost", "error",
@@ -101,6 +103,7 @@ static const struct wire_field wanted_fields[] = {
 	TEXT(wire_wanted, label),
 	ENGINE_ID(wire_wanted, container_id),
 	ENGINE_ID(wire_wanted, task_id),
+	{ ROW(wire_wanted, filter, WIRE_T_TEXT_NULL), .max = FILTER_MAX },
 	LIST(wire_wanted, networks, network_shape, WIRE_NETWORKS_MAX, 0),
 };
 static const struct wire_shape wanted_shape = SHAPE(wire_wanted, wanted_fields);
@@ -109,6 +112,7 @@ static const struct wire_field service_fields[] = {
 	{ ROW(wire_service, id, WIRE_T_TEXT), .max = WIRE_TEXT_MAX, .check = &check_engine_id,
 	  .flags = WIRE_F_REQUIRED },
 	TEXT(wire_service, name),
+	TEXTS(wire_service, except, WIRE_EXCEPT_MAX, 0),
 };
 static const struct wire_shape service_shape = SHAPE(wire_service, service_fields);
 
@@ -155,6 +159,11 @@ static const struct wire_field interface_fields[] = {
 	TEXT_NULL(wire_interface, mac),
 	COUNT(wire_interface, mtu),
 	TEXT(wire_interface, link_type),
+	TEXTS(wire_interface, addresses, WIRE_ADDRESSES_MAX, 0),
+	COUNT(wire_interface, peer),
+	TEXT_NULL(wire_interface, master),
+	COUNT(wire_interface, vni),
+	TEXTS(wire_interface, offloads, WIRE_OFFLOADS_MAX, WIRE_F_CUT),
 };
 static const struct wire_shape interface_shape = SHAPE(wire_interface, interface_fields);
 
@@ -185,6 +194,7 @@ static const struct wire_field target_fields[] = {
 	{ ROW(wire_target, state, WIRE_T_ENUM), WORDS(target_words), .flags = WIRE_F_REQUIRED },
 	{ ROW(wire_target, end, WIRE_T_ENUM), WORDS(wire_end_words) },
 	TEXT_NULL(wire_target, error),
+	BOOL(wire_target, absent),
 	ENGINE_ID(wire_target, container_id),
 	TEXT_NULL(wire_target, image),
 	TIME(wire_target, started_ns),

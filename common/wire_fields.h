@@ -61,7 +61,7 @@ extern const struct wire_shape wire_arm_shape;
 extern const struct wire_shape wire_report_shape;
 extern const struct wire_shape wire_info_shape;
 
-extern const char *const wire_kind_words[5];
+extern const char *const wire_kind_words[6];
 extern const char *const wire_end_words[12];
 
 #endif

@@ -60,6 +60,11 @@ static int ask_link(struct link *l, struct agent *a, const struct agents_how *ho
 	if (strcmp(a->info.node_id, a->node->id) != 0)
 		return err_set(&a->err, -ESTALE, "another node's agent answers at %s ('%s')",
 			       a->node->address, a->info.hostname);
+	if (how->targets) {
+		r = link_targets(l, &a->targets, &a->err);
+		if (r != 0)
+			return r;
+	}
 	if (how->clock_probes) {
 		r = link_clock(l, how->clock_probes, &a->clock, &a->err);
 		if (r != 0)
@@ -73,6 +78,8 @@ static void forget(struct agent *a)
 	wire_info_release(&a->info);
 	a->info = (struct wire_info){ 0 };
 	a->clock = (struct link_clock){ 0 };
+	jx_freep(&a->targets);
+	a->targets = NULL;
 	free(a->busy);
 	a->busy = NULL;
 	for (size_t i = 0; i < a->n_reports; i++)

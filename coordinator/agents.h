@@ -29,6 +29,7 @@ struct agent {
 	char *busy;			/* captures that run or lie unfetched; NULL: none */
 	struct wire_report *reports;	/* without contexts */
 	size_t n_reports;
+	json_t *targets;		/* link_targets; NULL: not asked for */
 	struct err err;			/* why it does not answer */
 };
 
@@ -45,6 +46,7 @@ struct agents_how {
 	const struct creds *creds;
 	uint16_t port;
 	int clock_probes;		/* 0: the clock is not asked for */
+	bool targets;			/* fill targets */
 	bool list;			/* fill busy and reports */
 };
 

@@ -4,11 +4,13 @@
  */
 #include "begin.h"
 
+#include "consent.h"
 #include "filter.h"
 #include "interrupt.h"
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 void begin_init(struct begin *b, struct request *r)
 {
@@ -70,8 +72,24 @@ static enum exit_status make_plan(struct begin *b, struct err *err)
 	names_new_id(clock_wall_ns(), id);
 	rc = plan_make(b->request, &b->cluster, id, &b->plan, err);
 	if (rc != 0)
-		return rc == PLAN_E_NOTHING ? EXIT_NOTHING : EXIT_FAILED;
+		return rc == PLAN_E_NOTHING ? EXIT_NOTHING : rc == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	return EXIT_OK;
+}
+
+static enum exit_status ask_consent(struct begin *b, struct err *err)
+{
+	bool terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+
+	if (b->request->dry_run)
+		return EXIT_OK;
+	switch (consent_targets(b->request, &b->plan, terminal, stdin, stderr, err)) {
+	case 0:
+		return EXIT_OK;
+	case -EINVAL:
+		return EXIT_USAGE;
+	default:
+		return EXIT_FAILED;
+	}
 }
 
 /* Without certificates the nodes' agents are out of reach, other routes may not be. */
@@ -97,7 +115,7 @@ enum exit_status begin_plan(struct begin *b, struct err *err)
 	enum exit_status status;
 
 	if ((status = check_filter(b, err)) || (status = look_at_cluster(b, err)) ||
-	    (status = make_plan(b, err)))
+	    (status = make_plan(b, err)) || (status = ask_consent(b, err)))
 		return status;
 	return find_routes(b, err);
 }

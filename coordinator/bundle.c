@@ -76,7 +76,12 @@ const char *bundle_check_name(const char *output)
 
 char *bundle_default_name(char *const *selectors, size_t n, const char *id)
 {
-	cleanup_free char *first = names_clean(n ? selectors[0] : "capture", 100);
+	size_t at = 0;
+	cleanup_free char *first = NULL;
+
+	while (at < n && *selectors[at] == '!')
+		at++;
+	first = names_clean(at < n ? selectors[at] : "capture", 100);
 
 	if (n > 1)
 		return xasprintf("%s+%zu-%s.tar.zst", first, n - 1, id);

@@ -7,12 +7,12 @@
  * unique prefix of an id, in this order; and what comes is compared again. /tasks is filtered
  * by the full ids of services that were found that way.
  */
-#include "cluster.h"
+#include "cluster_parts.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "request.h"
+#include "resolve.h"
 #include "units.h"
 #include "version.h"
 
@@ -20,8 +20,7 @@
 
 /* ---- asking ---- */
 
-/* The conditions that no caller here can use become errors. */
-static int ask(struct engine *e, const char *path, json_t **out, struct err *err)
+int cluster_ask(struct engine *e, const char *path, json_t **out, struct err *err)
 {
 	int rc = engine_get(e, path, out, err);
 
@@ -89,7 +88,7 @@ static int load_all_services(struct engine *e, struct cluster *c, struct err *er
 	cleanup_json json_t *list = NULL;
 	const json_t *service;
 	size_t i;
-	int rc = ask(e, "/services", &list, err);
+	int rc = cluster_ask(e, "/services", &list, err);
 
 	json_array_foreach(list, i, service) {
 		rc = cluster_decode_service(service, c, err);
@@ -97,25 +96,6 @@ static int load_all_services(struct engine *e, struct cluster *c, struct err *er
 			return rc;
 	}
 	return rc;
-}
-
-static int load_tasks(struct engine *e, struct cluster *c, struct err *err)
-{
-	cleanup_json json_t *tasks = NULL, *filters = json_object(), *ids = json_array();
-	cleanup_free char *text = NULL, *escaped = NULL, *path = NULL;
-	int rc;
-
-	if (c->n_services == 0)
-		return 0;
-	for (size_t i = 0; i < c->n_services; i++)
-		json_array_append_new(ids, json_string(c->services[i].id));
-	json_object_set(filters, "service", ids);
-
-	text = jx_dump(filters);
-	escaped = engine_escape(text);
-	path = xasprintf("/tasks?filters=%s", escaped);
-	rc = ask(e, path, &tasks, err);
-	return rc < 0 ? rc : cluster_decode_tasks(tasks, c, err);
 }
 
 /* Where an agent may answer, as far as the manager knows. */
@@ -128,7 +108,7 @@ static int load_agent_nodes(struct engine *e, const char *service_id, struct clu
 	cleanup_json json_t *list = NULL;
 	const json_t *task;
 	size_t i;
-	int rc = ask(e, path, &list, err);
+	int rc = cluster_ask(e, path, &list, err);
 
 	if (rc < 0)
 		return rc;
@@ -155,7 +135,7 @@ static int load_agent_port(struct engine *e, struct cluster *c, struct err *err)
 	const json_t *service;
 	uint64_t port = SWARMCAP_PORT;
 	size_t i;
-	int rc = ask(e, path, &list, err);
+	int rc = cluster_ask(e, path, &list, err);
 
 	if (rc < 0 || json_array_size(list) == 0)
 		return rc;
@@ -175,7 +155,7 @@ static int load_members(struct engine *e, const json_t *info, struct cluster *c,
 	int rc = cluster_decode_info(info, c, err);
 
 	if (rc == 0)
-		rc = ask(e, "/nodes", &nodes, err);
+		rc = cluster_ask(e, "/nodes", &nodes, err);
 	if (rc == 0)
 		rc = cluster_decode_nodes(nodes, c, err);
 	return rc < 0 ? rc : load_agent_port(e, c, err);
@@ -184,40 +164,15 @@ static int load_members(struct engine *e, const json_t *info, struct cluster *c,
 int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err)
 {
 	cleanup_json json_t *info = NULL;
-	int rc = ask(e, "/info", &info, err);
+	int rc = cluster_ask(e, "/info", &info, err);
 
 	return rc < 0 ? rc : load_members(e, info, c, err);
-}
-
-static int load_container(struct engine *e, const char *name, struct cluster *c, struct err *err)
-{
-	cleanup_free char *escaped = engine_escape(name);
-	cleanup_free char *path = xasprintf("/containers/%s/json", escaped);
-	cleanup_json json_t *container = NULL;
-	struct err why = ERR_INIT;
-	int rc = engine_get(e, path, &container, &why);
-
-	if (rc == ENGINE_E_NOT_FOUND) {
-		err_set(err, -ENOENT, "there is no container '%s' on %s", name, c->self_name);
-		return CLUSTER_E_UNKNOWN;
-	}
-	if (rc != 0)
-		return err_set(err, rc > 0 ? -EIO : rc, "%s (container '%s')", why.text, name);
-	return cluster_decode_container(container, c, err);
-}
-
-static bool containers_only(char *const *names, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!request_container(names[i]))
-			return false;
-	return n > 0;
 }
 
 static int load_self(struct engine *e, bool alone, struct cluster *c, struct err *err)
 {
 	cleanup_json json_t *info = NULL;
-	int rc = ask(e, "/info", &info, err);
+	int rc = cluster_ask(e, "/info", &info, err);
 
 	if (rc < 0)
 		return rc;
@@ -231,19 +186,66 @@ int cluster_load_self(struct engine *e, struct cluster *c, struct err *err)
 	return load_self(e, true, c, err);
 }
 
-int cluster_load(struct engine *e, char *const *names, size_t n, struct cluster *c, struct err *err)
+static bool containers_only(const struct selector *list, size_t n)
 {
-	int rc = load_self(e, containers_only(names, n), c, err);
+	for (size_t i = 0; i < n; i++)
+		if (list[i].kind != SELECTOR_CONTAINER)
+			return false;
+	return n > 0;
+}
 
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		const char *container = request_container(names[i]);
+static int parse(char *const *names, size_t n, struct selector **out, struct err *err)
+{
+	cleanup_free struct selector *list = xcalloc(n + 1, sizeof(*list));
 
-		rc = container ? load_container(e, container, c, err)
-			       : load_service(e, names[i], c, err);
+	for (size_t i = 0; i < n; i++) {
+		int rc = selector_parse(names[i], &list[i], err);
+
+		if (rc < 0)
+			return rc;
 	}
+	*out = take_ptr(&list);
+	return 0;
+}
+
+static int load_services(struct engine *e, const struct selector *list, size_t n,
+			 struct cluster *c, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		if (list[i].kind == SELECTOR_SERVICE)
+			rc = load_service(e, list[i].name, c, err);
 	if (rc == 0 && n == 0)
 		rc = load_all_services(e, c, err);
-	return rc ? rc : load_tasks(e, c, err);
+	if (rc == 0)
+		rc = cluster_load_tasks(e, n == 0, c, err);
+	return rc || n ? rc : cluster_load_overlays(e, c, err);
+}
+
+/* What is no container here may be one elsewhere, of a task or on an overlay. */
+static int load_chosen(struct engine *e, const struct selector *list, size_t n, struct cluster *c,
+		       struct err *err)
+{
+	int rc = cluster_load_containers(e, list, n, c, err);
+	bool far = rc == CLUSTER_E_FAR && *c->id;
+
+	if (rc < 0)
+		return rc;
+	return far || cluster_takes_lists(list, n) ? cluster_load_lists(e, list, n, c, err)
+						   : load_services(e, list, n, c, err);
+}
+
+int cluster_load(struct engine *e, char *const *names, size_t n, struct cluster *c, struct err *err)
+{
+	cleanup_free struct selector *list = NULL;
+	int rc = parse(names, n, &list, err);
+
+	if (rc == 0)
+		rc = load_self(e, containers_only(list, n), c, err);
+	if (rc == 0)
+		rc = load_chosen(e, list, n, c, err);
+	return rc ? rc : resolve_check(names, n, c, err);
 }
 
 int cluster_load_services(struct engine *e, const struct wire_service *list, size_t n,
@@ -260,7 +262,7 @@ int cluster_load_services(struct engine *e, const struct wire_service *list, siz
 			rc = 0;
 		}
 	}
-	return rc ? rc : load_tasks(e, c, err);
+	return rc ? rc : cluster_load_tasks(e, n > ONE_BY_ONE_MAX, c, err);
 }
 
 /* ---- looking ---- */
@@ -281,6 +283,13 @@ const struct cluster_service *cluster_service(const struct cluster *c, const cha
 	return NULL;
 }
 
+char *cluster_task_name(const struct cluster_task *t, const struct cluster_service *s)
+{
+	if (t->slot > 0)
+		return xasprintf("%s.%lld", s->name, (long long)t->slot);
+	return xasprintf("%s.%s", s->name, t->node_id);
+}
+
 bool cluster_task_ended(const struct cluster_task *t)
 {
 	static const char *const ends[] = { "complete", "shutdown", "failed",
@@ -290,6 +299,14 @@ bool cluster_task_ended(const struct cluster_task *t)
 		if (strcmp(t->state, ends[i]) == 0)
 			return true;
 	return false;
+}
+
+const struct cluster_container *cluster_container(const struct cluster *c, const char *id)
+{
+	for (size_t i = 0; i < c->n_containers; i++)
+		if (strcmp(c->containers[i].id, id) == 0)
+			return &c->containers[i];
+	return NULL;
 }
 
 bool cluster_task_runs(const struct cluster *c, const struct cluster_task *t)
@@ -353,6 +370,8 @@ static void release_container(struct cluster_container *k)
 	free(k->id);
 	free(k->name);
 	free(k->image);
+	free(k->node_id);
+	free(k->joins);
 }
 
 void cluster_release(struct cluster *c)
@@ -365,6 +384,11 @@ void cluster_release(struct cluster *c)
 		release_task(&c->tasks[i]);
 	for (size_t i = 0; i < c->n_containers; i++)
 		release_container(&c->containers[i]);
+	for (size_t i = 0; i < c->n_networks; i++) {
+		free(c->networks[i].id);
+		free(c->networks[i].name);
+	}
+	free(c->networks);
 	free(c->containers);
 	free(c->nodes);
 	free(c->services);

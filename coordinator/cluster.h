@@ -32,6 +32,7 @@ struct cluster_service {
 	char *id, *name, *stack;	/* stack: com.docker.stack.namespace or NULL */
 	const char *mode;		/* replicated, global, replicated-job, global-job, unknown */
 	int64_t job_iteration;		/* of a job's current run, else -1 */
+	bool published;			/* has a port that the ingress network carries */
 };
 
 struct cluster_task {
@@ -41,12 +42,24 @@ struct cluster_task {
 	int64_t job_iteration;		/* -1: none */
 	struct wire_network *networks;	/* with addresses of this task */
 	size_t n_networks;
+	bool host_network;		/* it has its node's */
 };
 
-/* One that was selected by itself; it is on the node of the Engine that answered. */
+/* An overlay. */
+struct cluster_network {
+	char *id, *name;
+	int64_t vni;			/* 0: not known */
+	bool ingress, encrypted;
+};
+
+/*
+ * Of no service: on the node of the Engine that answered, or one that is attached to an overlay
+ * anywhere (then of the manager's knowledge only: its name is the beginning of its id).
+ */
 struct cluster_container {
-	char *id, *name, *image;
-	bool running;
+	char *id, *name, *image, *node_id;
+	char *joins;			/* NetworkMode container:ID, else NULL */
+	bool running, host_network, named;	/* named: its name is known */
 	struct wire_network *networks;
 	size_t n_networks;
 };
@@ -58,12 +71,16 @@ struct cluster {
 	uint16_t agent_port;		/* label swarmcap.port of the agents' service; 0: no such service */
 	struct cluster_node *nodes;
 	size_t n_nodes;
-	struct cluster_service *services;	/* those that were selected */
+	/* Those that were selected, or all where a selector may mean any of them (resolve.h). */
+	struct cluster_service *services;
 	size_t n_services;
-	struct cluster_task *tasks;		/* of those services */
+	struct cluster_task *tasks;
 	size_t n_tasks;
-	struct cluster_container *containers;	/* those that were selected */
+	struct cluster_container *containers;
 	size_t n_containers;
+	struct cluster_network *networks;	/* when one is selected: all */
+	size_t n_networks;
+	uint16_t data_path_port;		/* UDP, of VXLAN; 4789 unless the Swarm was told */
 };
 
 #define CLUSTER_INIT { 0 }
@@ -80,6 +97,10 @@ int cluster_decode_nodes(const json_t *nodes, struct cluster *c, struct err *err
 /* Adds one service; one that is there already is not added twice. */
 int cluster_decode_service(const json_t *service, struct cluster *c, struct err *err);
 int cluster_decode_tasks(const json_t *tasks, struct cluster *c, struct err *err);
+/* GET /tasks of runtime "attachment": containers that were attached to an overlay by hand. */
+int cluster_decode_attachments(const json_t *tasks, struct cluster *c, struct err *err);
+/* cluster_network.c: GET /networks; those that are no overlays are passed over. */
+int cluster_decode_networks(const json_t *networks, struct cluster *c, struct err *err);
 /* cluster_container.c: GET /containers/NAME/json. One that is there already is not added twice. */
 int cluster_decode_container(const json_t *container, struct cluster *c, struct err *err);
 /*
@@ -93,10 +114,12 @@ int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err);
 /* The same; of an Engine that is no manager itself alone. */
 int cluster_load_self(struct engine *e, struct cluster *c, struct err *err);
 /*
- * All for these service names or ids (exact, or a unique id prefix; never a name's prefix).
- * With no names: every service. "container:NAME" is a container of the Engine's own node; with
- * nothing but such names the Engine need not be a manager. 0; CLUSTER_E_UNKNOWN: a name that does not exist, err says
- * which (exit 4); -EINVAL: an ambiguous id prefix (exit 2); else -errno.
+ * All that these selectors (selector.h) may mean; with none: every service, and the
+ * overlays. Names and ids are exact, or
+ * a unique id prefix; never a name's prefix. Services by name alone are asked for one by one, anything
+ * else takes the lists. With nothing but containers the Engine need not be a manager.
+ * 0; CLUSTER_E_UNKNOWN: a name that does not exist, err says which (exit 4); -EINVAL: an ambiguous id
+ * prefix (exit 2); else -errno.
  */
 #define CLUSTER_E_UNKNOWN 1
 int cluster_load(struct engine *e, char *const *names, size_t n, struct cluster *c, struct err *err);
@@ -111,11 +134,14 @@ void cluster_release_networks(struct wire_network *list, size_t n);
 /* NULL when there is none. */
 const struct cluster_node *cluster_node(const struct cluster *c, const char *id);
 const struct cluster_service *cluster_service(const struct cluster *c, const char *id);
+const struct cluster_container *cluster_container(const struct cluster *c, const char *id);
 /*
  * State and desired state are running, a container is known. A job's tasks are desired to be
  * complete, and those of an earlier run do not count.
  */
 bool cluster_task_runs(const struct cluster *c, const struct cluster_task *t);
+/* "web.3"; of a global service "web.<node id>", as docker service ps has it. Free it. */
+char *cluster_task_name(const struct cluster_task *t, const struct cluster_service *s);
 /* It will not run any more. */
 bool cluster_task_ended(const struct cluster_task *t);
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define ID_HEX 64
+#define JOINS "container:"
 
 static char *text_at(const json_t *j, const char *path)
 {
@@ -61,25 +62,29 @@ static void add_network(struct cluster_container *k, const char *name, const jso
 
 int cluster_decode_container(const json_t *container, struct cluster *c, struct err *err)
 {
-	const char *id = jx_str(container, "Id", ""), *name, *network;
+	const char *id = jx_str(container, "Id", ""), *name, *network, *mode;
 	struct cluster_container *k;
 	json_t *j;
 
 	if (!is_container_id(id))
 		return err_set(err, -EINVAL, "Docker's answer has a container without id");
-	for (size_t i = 0; i < c->n_containers; i++)
-		if (strcmp(c->containers[i].id, id) == 0)
-			return 0;
+	if (cluster_container(c, id))
+		return 0;
 
 	c->containers = xrealloc(c->containers, c->n_containers + 1, sizeof(*c->containers));
 	k = &c->containers[c->n_containers++];
+	mode = jx_str(container, "HostConfig.NetworkMode", "");
 	name = jx_str(container, "Name", "");
 	name += *name == '/';
 	*k = (struct cluster_container){
 		.id = xstrdup(id), .image = text_at(container, "Config.Image"),
 		.name = *name ? xasprintf("%.*s", (int)utf8_cut(name, WIRE_TEXT_MAX), name)
 			      : xasprintf("%.12s", id),
+		.node_id = xstrdup(c->self_node_id ? c->self_node_id : ""),
 		.running = jx_bool(container, "State.Running", false),
+		.host_network = strcmp(mode, "host") == 0, .named = *name,
+		.joins = str_starts(mode, JOINS) && is_container_id(mode + strlen(JOINS))
+				 ? xstrdup(mode + strlen(JOINS)) : NULL,
 	};
 	json_object_foreach((json_t *)jx_get(container, "NetworkSettings.Networks"), network, j) {
 		if (k->n_networks == WIRE_NETWORKS_MAX)

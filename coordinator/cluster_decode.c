@@ -10,7 +10,7 @@
  * leader saw, which for the leader itself may be 0.0.0.0 or 127.0.0.1; ManagerStatus.Addr is
  * what a manager advertises, if it was told to. For the manager that answers, /info knows best.
  */
-#include "cluster.h"
+#include "cluster_parts.h"
 
 #include "buf.h"
 #include "utf8.h"
@@ -21,8 +21,8 @@
 #include <string.h>
 
 #define ID_MAX 64
-#define VNI_MAX 0xffffff
-#define VNI_OPTION "Network.DriverState.Options.=com.docker.network.driver.overlay.vxlanid_list"
+#define VXLAN_PORT 4789		/* Docker's, where the Swarm says none (or 0) */
+#define VNI_OPTION "Network.DriverState.Options.=" CLUSTER_VNI_OPTION
 
 /* ---- small parts ---- */
 
@@ -142,6 +142,7 @@ int cluster_decode_info(const json_t *info, struct cluster *c, struct err *err)
 	const char *state = jx_str(info, "Swarm.LocalNodeState", "inactive");
 	const char *address = jx_str(info, "Swarm.NodeAddr", "");
 	const char *id = jx_str(info, "Swarm.Cluster.ID", "");
+	int64_t port;
 
 	if (strcmp(state, "active") != 0)
 		return not_in_swarm(info, state, err);
@@ -156,6 +157,8 @@ int cluster_decode_info(const json_t *info, struct cluster *c, struct err *err)
 	c->self_node_id = id_at(info, "Swarm.NodeID");
 	c->self_name = text_at(info, "Name");
 	c->self_address = xstrdup(is_address(address) ? address : "");
+	port = jx_int(info, "Swarm.Cluster.DataPathPort", 0);
+	c->data_path_port = port > 0 && port <= UINT16_MAX ? (uint16_t)port : VXLAN_PORT;
 	return 0;
 }
 
@@ -247,6 +250,19 @@ static int64_t job_iteration(const json_t *j, const char *path)
 	return json_is_object(iteration) ? jx_int(iteration, "Index", 0) : -1;
 }
 
+/* Without a mode a port is ingress'. */
+static bool is_published(const json_t *service)
+{
+	const json_t *port;
+	size_t i;
+
+	json_array_foreach(jx_get(service, "Endpoint.Ports"), i, port) {
+		if (strcmp(jx_str(port, "PublishMode", "ingress"), "ingress") == 0)
+			return true;
+	}
+	return false;
+}
+
 int cluster_decode_service(const json_t *service, struct cluster *c, struct err *err)
 {
 	const char *id = jx_str(service, "ID", ""), *name = jx_str(service, "Spec.Name", "");
@@ -264,6 +280,7 @@ int cluster_decode_service(const json_t *service, struct cluster *c, struct err 
 		.id = xstrdup(id), .name = dup_text(name),
 		.stack = stack ? dup_text(stack) : NULL, .mode = service_mode(service),
 		.job_iteration = job_iteration(service, "JobStatus.JobIteration"),
+		.published = is_published(service),
 	};
 	return 0;
 }
@@ -308,16 +325,16 @@ static void decode_networks(const json_t *list, struct cluster_task *t)
 
 	json_array_foreach(list, i, j) {
 		struct wire_network n = { 0 };
-		long vni = strtol(jx_str(j, VNI_OPTION, "0"), NULL, 10);
 
 		if (t->n_networks == WIRE_NETWORKS_MAX)
 			return;
 		n.name = text_at(j, "Network.Spec.Name");
 		n.id = id_at(j, "Network.ID");
-		n.vni = vni > 0 && vni <= VNI_MAX ? vni : 0;
+		n.vni = cluster_vni(jx_str(j, VNI_OPTION, "0"));
 		decode_addresses(jx_get(j, "Addresses"), &n);
 		t->networks = xrealloc(t->networks, t->n_networks + 1, sizeof(*t->networks));
 		t->networks[t->n_networks++] = n;
+		t->host_network |= strcmp(jx_str(j, "Network.DriverState.Name", ""), "host") == 0;
 	}
 }
 
@@ -355,6 +372,34 @@ int cluster_decode_tasks(const json_t *tasks, struct cluster *c, struct err *err
 		if (!is_id(jx_str(j, "ID", "")))
 			return err_set(err, -EINVAL, "Docker's answer has a task without id");
 		c->tasks[c->n_tasks++] = decode_task(j);
+	}
+	return 0;
+}
+
+static bool is_container(const char *id)
+{
+	return strlen(id) == 64 && strspn(id, "0123456789abcdef") == 64;
+}
+
+int cluster_decode_attachments(const json_t *tasks, struct cluster *c, struct err *err)
+{
+	const json_t *j;
+	size_t i;
+	int rc = check_list(tasks, c->n_containers, CLUSTER_TASKS_MAX, "tasks", err);
+
+	if (rc < 0)
+		return rc;
+
+	c->containers = xrealloc(c->containers, c->n_containers + json_array_size(tasks),
+				 sizeof(*c->containers));
+	json_array_foreach(tasks, i, j) {
+		const char *id = jx_str(j, "Spec.NetworkAttachmentSpec.ContainerID", "");
+		struct cluster_task t = { 0 };
+
+		if (!is_container(id) || strcmp(jx_str(j, "Status.State", ""), "running") != 0)
+			continue;
+		decode_networks(jx_get(j, "NetworksAttachments"), &t);
+		cluster_add_attached(c, id, id_at(j, "NodeID"), &t);
 	}
 	return 0;
 }

@@ -12,6 +12,7 @@
  * armed must not end before the last one's window does. Where there are but agents it is ROUTE_ARM_MS.
  */
 #include "fleet_parts.h"
+#include "reach_own.h"
 
 #include "version.h"
 
@@ -116,6 +117,10 @@ static int arm(struct fleet_talk *t, enum route route, struct err *err)
 	int rc;
 
 	plan_arm(f->job.plan, t->node->plan, f->job.request, f->job.cluster, &a);
+	if (f->job.reach)
+		reach_leave_out(f->job.reach,
+				&(struct reach_own) { f->job.plan, t->node->plan, route,
+						      f->job.cluster }, &a);
 	link_set_timeout(t->link, route == ROUTE_AGENT ? ROUTE_ARM_MS : ROUTE_TAP_MS);
 	rc = link_arm(t->link, &a, &report, err);
 	wire_arm_release(&a);

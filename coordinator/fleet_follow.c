@@ -13,6 +13,7 @@
  * and once more after the end, for what joined last.
  */
 #include "fleet_parts.h"
+#include "resolve.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -70,13 +71,23 @@ static int add_node(struct fleet *f, const struct cluster_node *n, const struct 
 	return rc;
 }
 
+/* Those of --node. NULL: one of them is there no more; then what may come is not known. Free it. */
+static bool *find_only(const struct fleet *f, const struct cluster *c)
+{
+	const struct request *r = f->job.request;
+	int rc = 0;
+
+	return resolve_nodes(r->only_nodes, r->n_only_nodes, c, &rc, NULL);
+}
+
 /* Only this thread adds, so what is not there stays so. */
 static int add_nodes(struct fleet *f, const struct cluster *c, struct err *err)
 {
+	cleanup_free bool *only = find_only(f, c);
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < c->n_nodes && f->n < f->room; i++)
-		if (may_follow(&c->nodes[i]) && !has_node(f, c->nodes[i].id))
+	for (size_t i = 0; only && rc == 0 && i < c->n_nodes && f->n < f->room; i++)
+		if (only[i] && may_follow(&c->nodes[i]) && !has_node(f, c->nodes[i].id))
 			rc = add_node(f, &c->nodes[i], c, err);
 	return rc;
 }
@@ -110,8 +121,9 @@ static void wake(struct fleet *f)
 
 static void judge(struct fleet *f, const struct cluster *c)
 {
+	cleanup_free bool *only = find_only(f, c);
 	struct lookout_view v = {
-		.cluster = c, .plan = f->job.plan, .nodes = f->nodes,
+		.cluster = c, .only = only, .plan = f->job.plan, .nodes = f->nodes,
 		.now_ns = clock_mono_ns(), .wall_ns = clock_wall_ns(),
 	};
 

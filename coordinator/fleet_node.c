@@ -34,6 +34,7 @@
 #define STOP_PATIENCE_NS (120 * NS_PER_S)
 #define LEAVE_NS (20 * NS_PER_S)
 #define PROBES 8
+#define PROBE_NS (60 * NS_PER_S)
 #define FETCH_TRIES 5
 #define NOTES_MAX 16
 #define CLOCK_MOVED_NS (2 * NS_PER_S)	/* more than a clock drifts in a day */
@@ -45,14 +46,24 @@ static bool cancelled(const struct fleet_talk *t)
 
 /* ---- arm ---- */
 
+/*
+ * When it armed, every minute, and at its end: what the clock gains meanwhile is followed. A clock that was
+ * set has no drift that could be followed: what was known before stays, with the note that says so.
+ */
 static void probe_clock(struct fleet_talk *t)
 {
-	struct link_clock clock = { 0 };
+	struct link_clock clock = { 0 }, all;
 
+	if (t->moved_ns)
+		return;
+	t->probed_ns = clock_mono_ns();
 	link_set_timeout(t->link, CALL_MS);
 	if (link_clock(t->link, PROBES, &clock, NULL) != 0 && !clock.probes)
 		return;
-	fleet_set_clock(t, &clock);
+	if (!t->first_clock.probes)
+		t->first_clock = clock;
+	link_clock_join(&t->first_clock, &clock, &all);
+	fleet_set_clock(t, &all);
 	fleet_note(t, "clock %+.3f ms, known to %.3f ms", (double)clock.offset_ns / NS_PER_MS,
 		   (double)clock.error_ns / NS_PER_MS);
 }
@@ -200,6 +211,8 @@ static void run(struct fleet_talk *t)
 		next = clock_mono_ns() + POLL_NS;
 		if (t->node->report.running)
 			poll_once(t);
+		if (clock_mono_ns() - t->probed_ns >= PROBE_NS)
+			probe_clock(t);
 	} while (!fleet_await(t->fleet, ORDER_STOP, next) && !cancelled(t));
 }
 
@@ -279,8 +292,10 @@ static bool stop(struct fleet_talk *t)
 	for (;;) {
 		err_reset(&err);
 		rc = stop_once(t, &err);
-		if (rc == 0)
+		if (rc == 0) {
+			probe_clock(t);
 			return true;
+		}
 		link_set_timeout(t->link, CALL_MS);
 		if (rc < 0 && !cancelled(t) && poll_once(t) == 0 && !t->node->report.running)
 			return true;

@@ -27,6 +27,8 @@ struct fleet_talk {
 	int64_t renewed_ns;		/* monotonic: the last renewal of the lease */
 	bool silent;			/* it was reported as such */
 	int64_t moved_ns;		/* its clock was set, since it was compared with ours */
+	struct link_clock first_clock;	/* the first estimate; probes 0: none yet */
+	int64_t probed_ns;		/* monotonic: the last look at the clock */
 	int64_t until_ns;		/* monotonic, of one that only follows: tried again until then */
 };
 

@@ -36,8 +36,14 @@ static void add_number(json_t *list, int64_t n)
 	add(list, text);
 }
 
-static json_t *agent_arguments(const struct wire_arm *a)
+static const char *filter_of(const struct box_plan *p)
 {
+	return p->wanted->filter ? p->wanted->filter : p->arm->filter;
+}
+
+static json_t *agent_arguments(const struct box_plan *p)
+{
+	const struct wire_arm *a = p->arm;
 	json_t *list = json_array();
 
 	add(list, "sniff");
@@ -49,9 +55,9 @@ static json_t *agent_arguments(const struct wire_arm *a)
 		add(list, "--interface");
 		add(list, a->interface);
 	}
-	if (a->filter) {
+	if (filter_of(p)) {
 		add(list, "--filter");
-		add(list, a->filter);
+		add(list, filter_of(p));
 	}
 	return list;
 }
@@ -79,9 +85,9 @@ static json_t *tcpdump_arguments(const struct box_plan *p)
 	add_number(list, a->snaplen);
 	add(list, "-w");
 	add(list, "-");
-	if (a->filter) {
+	if (filter_of(p)) {
 		add(list, "--");
-		add(list, a->filter);
+		add(list, filter_of(p));
 	}
 	return list;
 }
@@ -114,7 +120,7 @@ json_t *box_encode(const struct box_plan *p)
 		json_object_set_new(j, "Entrypoint", json_pack("[s, s, s]", "sh", "-c", script));
 	else if (p->kind == BOX_BARE)
 		json_object_set_new(j, "Entrypoint", json_pack("[s]", "tcpdump"));
-	json_object_set_new(j, "Cmd", p->kind == BOX_AGENT ? agent_arguments(p->arm) :
+	json_object_set_new(j, "Cmd", p->kind == BOX_AGENT ? agent_arguments(p) :
 							     tcpdump_arguments(p));
 	json_object_set_new(j, "HostConfig", host_config(p));
 	return j;
@@ -131,7 +137,8 @@ int box_check_target(struct engine *e, const struct wire_wanted *w, struct err *
 		return 0;
 	if ((w->kind != WIRE_TASK && w->kind != WIRE_CONTAINER) || !w->container_id)
 		return err_set(err, -EOPNOTSUPP, "a helper container can stand beside a container "
-			       "or on the host only");
+			       "or on the host only: other namespaces take the routes agent, "
+			       "local or ssh-push");
 	path = xasprintf("/containers/%s/json", w->container_id);
 	r = engine_get(e, path, &j, err);
 	if (r == ENGINE_E_NOT_FOUND) {

@@ -302,6 +302,11 @@ int link_remove(struct link *l, const char *id, struct err *err)
 	return rc < 0 ? rc : call(l, &(struct call){ "DELETE", path, NULL }, NULL, err);
 }
 
+int link_targets(struct link *l, json_t **out, struct err *err)
+{
+	return get(l, "/v1/targets", out, err);
+}
+
 int link_list(struct link *l, struct wire_report **out, size_t *n, struct err *err)
 {
 	cleanup_json json_t *answer = NULL;

@@ -25,6 +25,8 @@ struct link_file;
 struct link_clock {
 	int64_t offset_ns, error_ns;
 	int probes;
+	int64_t at_ns;			/* when, by our wall clock */
+	int64_t drift_ppb;		/* how fast the offset grows; 0: not seen to */
 };
 
 /* One probe: sent and received by our wall clock, answered by the agent's. */
@@ -34,6 +36,15 @@ struct link_probe {
 
 /* Pure: the probe with the shortest round trip decides; one that makes no sense does not count. */
 void link_clock_estimate(const struct link_probe *probes, size_t n, struct link_clock *out);
+/*
+ * Pure: a later estimate joins the first one. Where they differ by more than both errors the clock
+ * drifts, linearly from the first on; by more than a clock can drift (it was set), the difference
+ * becomes the error. Where they do not differ, the better one holds.
+ */
+void link_clock_join(const struct link_clock *first, const struct link_clock *later,
+		     struct link_clock *out);
+/* Pure: the offset at a time of our wall clock. */
+int64_t link_clock_offset(const struct link_clock *c, int64_t at_ns);
 
 /* Where an agent is; copied, but for cancel. */
 struct link_place {
@@ -95,6 +106,8 @@ struct link_word {
 int link_renew(struct link *l, const struct link_word *w, struct wire_report *out, struct err *err);
 int link_stop(struct link *l, const struct link_word *w, struct wire_report *out, struct err *err);
 int link_remove(struct link *l, const char *id, struct err *err);
+/* GET /v1/targets: what is on the node, with interfaces; as the agent says it, not looked at. */
+int link_targets(struct link *l, json_t **out, struct err *err);
 /* *out: array of *n reports, each to be released, then free; on success only. */
 int link_list(struct link *l, struct wire_report **out, size_t *n, struct err *err);
 

@@ -96,11 +96,9 @@ static json_t *collect(const struct lookout_view *v, bool *any_died, bool *any_a
 static char *what_of(const struct cluster *c, const struct cluster_task *t)
 {
 	const struct cluster_service *s = cluster_service(c, t->service_id);
-	const char *name = s ? s->name : t->service_id;
+	cleanup_free char *name = s ? cluster_task_name(t, s) : xstrdup(t->id);
 
-	if (t->slot > 0)
-		return xasprintf("task %s.%lld", name, (long long)t->slot);
-	return xasprintf("task %s.%s", name, t->node_id);
+	return xasprintf("task %s", name);
 }
 
 static struct stranger *meet(struct lookout *l, const struct lookout_view *v,
@@ -154,12 +152,15 @@ static bool is_to_run(const struct cluster_task *t)
 		!strcmp(t->desired, "complete"));
 }
 
-static bool is_followed(const struct plan *p, const char *service_id)
+/* On a node that is not meant it does not join either. */
+static bool is_followed(const struct lookout_view *v, const struct cluster_task *t)
 {
-	for (size_t i = 0; i < p->n_follow; i++)
-		if (!strcmp(p->follow[i].id, service_id))
-			return true;
-	return false;
+	const struct cluster_service *s = cluster_service(v->cluster, t->service_id);
+	const struct cluster_node *n = cluster_node(v->cluster, t->node_id);
+	cleanup_free char *name = s ? cluster_task_name(t, s) : NULL;
+
+	return s && (!v->only || !n || v->only[n - v->cluster->nodes]) &&
+	       wire_service_takes(v->plan->follow, v->plan->n_follow, s->id, name, t->id);
 }
 
 /* True: more is to come of it. */
@@ -194,7 +195,7 @@ bool lookout_take(struct lookout *l, const struct lookout_view *v)
 	for (size_t i = 0; i < l->n; i++)
 		l->strangers[i].seen = false;
 	for (size_t i = 0; i < v->cluster->n_tasks; i++)
-		more |= is_followed(v->plan, v->cluster->tasks[i].service_id) &&
+		more |= is_followed(v, &v->cluster->tasks[i]) &&
 			take_task(l, v, &v->cluster->tasks[i], told, known_tasks);
 	forget(l, known_tasks);
 	l->quiet = more ? 0 : l->quiet + 1;

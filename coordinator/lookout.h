@@ -17,6 +17,7 @@ struct lookout;
 
 struct lookout_view {
 	const struct cluster *cluster;		/* of now: the followed services, their tasks, nodes */
+	const bool *only;			/* per node: one may join there; NULL: anywhere */
 	const struct plan *plan;
 	const struct fleet_node *nodes;
 	size_t n_nodes;

@@ -128,20 +128,25 @@ static json_t *node_notes(const struct fleet_node *n)
 	return notes;
 }
 
-static json_t *make_node(const struct fleet_node *n)
+/* The offset is that of the window's beginning, from where on the drift counts. */
+static json_t *make_node(const struct manifest_input *in, const struct fleet_node *n)
 {
 	const struct plan_node *p = n->plan;
 	bool clock = n->clock.probes > 0;
-
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	int64_t offset = link_clock_offset(&n->clock, in->start_ns);
+	json_t *j = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "id", jx_text(p->id),
 			 "name", jx_text(p->name),
 			 "address", jx_text(p->address),
 			 "route", jx_text(n->route ? n->route : p->route),
 			 "version", jx_text(n->version),
-			 "clock_offset_ns", clock ? json_integer(n->clock.offset_ns) : json_null(),
+			 "clock_offset_ns", clock ? json_integer(offset) : json_null(),
 			 "clock_error_ns", clock ? json_integer(n->clock.error_ns) : json_null(),
 			 "notes", node_notes(n));
+
+	if (clock && n->clock.drift_ppb)
+		json_object_set_new(j, "clock_drift_ppb", json_integer(n->clock.drift_ppb));
+	return j;
 }
 
 static void add_list(struct manifest_work *w, const struct missing_list *l)
@@ -171,7 +176,7 @@ static json_t *add_nodes(struct manifest_work *w)
 	for (size_t i = 0; i < w->in->n_nodes; i++) {
 		const struct fleet_node *n = &w->in->nodes[i];
 
-		json_array_append_new(nodes, make_node(n));
+		json_array_append_new(nodes, make_node(w->in, n));
 		for (size_t t = 0; t < n->plan->n_targets; t++)
 			manifest_add_target(w, n, &n->plan->targets[t]);
 		manifest_add_joined(w, n);

@@ -7,7 +7,7 @@
 
 #include "manifest.h"
 
-/* The work in progress: two arrays that grow, and the result with its files and sums. */
+/* The work in progress: arrays that grow, and the result with its files and sums. */
 struct manifest_work {
 	const struct manifest_input *in;
 	struct manifest *out;

@@ -43,13 +43,6 @@ static const char *staged(const struct fleet_node *n, size_t i)
 	return i < n->n_fetched ? n->fetched[i] : NULL;
 }
 
-static char *target_what(const struct target *t)
-{
-	if (t->kind == WIRE_TASK)
-		return xasprintf("task %s", t->task ? t->task : t->key);
-	return xasprintf("%s %s", wire_kind_text(t->kind), t->key);
-}
-
 static const char *or_else(const char *text, const char *other)
 {
 	return text && *text ? text : other;
@@ -101,6 +94,15 @@ static void add_failed(struct manifest_work *w, const struct fleet_node *n, cons
 	manifest_add_missing(w, &gap);
 }
 
+/* A node that has no such namespace lacks nothing. */
+static void add_absent(struct manifest_work *w, const struct fleet_node *n, const struct target *t)
+{
+	cleanup_free char *what = target_what(t);
+
+	json_array_append_new(w->notes, json_sprintf("node %s has no %s: nothing there uses it",
+						     n->plan->name, what));
+}
+
 int64_t manifest_corrected(const struct fleet_node *n, int64_t ns)
 {
 	int64_t fixed;
@@ -110,21 +112,28 @@ int64_t manifest_corrected(const struct fleet_node *n, int64_t ns)
 	return fixed;
 }
 
+static json_t *make_texts(char *const *texts, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, jx_text(texts[i]));
+	return list;
+}
+
 static json_t *make_networks(const struct target *t)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < t->n_networks; i++) {
 		const struct wire_network *net = &t->networks[i];
-		json_t *addresses = json_array();
 
-		for (size_t a = 0; a < net->n_addresses; a++)
-			json_array_append_new(addresses, jx_text(net->addresses[a]));
 		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}",
 						      "name", jx_text(net->name),
 						      "id", jx_text(net->id),
 						      "vni", jx_count(net->vni ? net->vni : -1),
-						      "addresses", addresses));
+						      "addresses",
+						      make_texts(net->addresses, net->n_addresses)));
 	}
 	return list;
 }
@@ -136,12 +145,19 @@ static json_t *make_interfaces(const struct wire_target *r)
 	for (size_t i = 0; i < r->n_interfaces; i++) {
 		const struct wire_interface *f = &r->interfaces[i];
 
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o}",
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 						      "name", jx_text(f->name),
 						      "index", jx_count(f->index),
 						      "mac", jx_text(f->mac),
 						      "mtu", jx_count(f->mtu),
-						      "link_type", jx_text(f->link_type)));
+						      "link_type", jx_text(f->link_type),
+						      "addresses",
+						      make_texts(f->addresses, f->n_addresses),
+						      "peer", jx_count(f->peer ? f->peer : -1),
+						      "master", jx_text(f->master),
+						      "vni", jx_count(f->vni ? f->vni : -1),
+						      "offloads",
+						      make_texts(f->offloads, f->n_offloads)));
 	}
 	return list;
 }
@@ -222,6 +238,27 @@ static void add_note(json_t *notes, char *text)
 	free(text);
 }
 
+/* What puzzles people most in captures that are made where packets are sent. */
+static void add_offloads(json_t *notes, const struct wire_target *r)
+{
+	bool checksum = false, size = false;
+
+	for (size_t i = 0; i < r->n_interfaces; i++)
+		for (size_t k = 0; k < r->interfaces[i].n_offloads; k++) {
+			bool sum = !strcmp(r->interfaces[i].offloads[k], "tx-checksum");
+
+			checksum |= sum;
+			size |= !sum;
+		}
+	if (checksum)
+		json_array_append_new(notes, json_string("checksums of packets that are sent are "
+							 "filled in after the capture (tx-checksum): "
+							 "wrong ones are no fault"));
+	if (size)
+		json_array_append_new(notes, json_string("packets larger than the MTU are cut after, or "
+							 "were joined before the capture (tso, gso, gro)"));
+}
+
 static json_t *make_target_notes(const struct fleet_node *n, const struct wire_target *r,
 				 const json_t *files, size_t absent)
 {
@@ -244,6 +281,7 @@ static json_t *make_target_notes(const struct fleet_node *n, const struct wire_t
 	if (absent)
 		add_note(notes, xasprintf("%zu of %zu files could not be fetched, see missing",
 					  absent, json_array_size(files) + absent));
+	add_offloads(notes, r);
 	return notes;
 }
 
@@ -265,11 +303,13 @@ static json_t *make_counts(const struct fleet_node *n, const struct target *t,
 			 "confirmed", !t->forged);
 }
 
-static json_t *make_identity(const struct fleet_node *n, const struct target *t,
-			     const struct wire_target *r)
+static json_t *make_identity(const struct manifest_work *w, const struct fleet_node *n,
+			     const struct target *t, const struct wire_target *r)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "kind", wire_kind_text(t->kind),
+			 "names", target_names(t),
+			 "filter", jx_text(t->filter ? t->filter : w->in->request->filter),
 			 "service", jx_text(t->service),
 			 "task", jx_text(t->task),
 			 "task_id", jx_text(t->task_id),
@@ -317,7 +357,7 @@ static void add_entry(struct manifest_work *w, const struct fleet_node *n, const
 		      const struct found *f)
 {
 	enum wire_end end = end_of(n, f->t);
-	json_t *entry = make_identity(n, t, f->t), *counts = make_counts(n, t, f->t, end), *files;
+	json_t *entry = make_identity(w, n, t, f->t), *counts = make_counts(n, t, f->t, end), *files;
 	size_t absent = 0;
 
 	files = make_files(w, n, t, f, &absent);
@@ -352,6 +392,10 @@ void manifest_add_target(struct manifest_work *w, const struct fleet_node *n,
 
 	if (!f.t) {
 		add_gone(w, n, t);
+		return;
+	}
+	if (f.t->state == WIRE_FAILED && f.t->absent) {
+		add_absent(w, n, t);
 		return;
 	}
 	if (f.t->state == WIRE_FAILED) {

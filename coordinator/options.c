@@ -254,11 +254,11 @@ static int set_require_all(struct request *r, const char *value, struct err *err
 
 const struct command_row options_commands[] = {
 	{ "capture", "SELECTOR...", "capture until a limit or ^C, then write one archive",
-	  OPT_CAPTURE, 1, REQUEST_SELECTORS_MAX, "service", false },
+	  OPT_CAPTURE, 1, REQUEST_SELECTORS_MAX, "selector", false },
 	{ "run", "SELECTOR... -- COMMAND...", "capture while a command runs; its exit status is "
-	  "passed on", OPT_RUN, 1, REQUEST_SELECTORS_MAX, "service", false },
+	  "passed on", OPT_RUN, 1, REQUEST_SELECTORS_MAX, "selector", false },
 	{ "start", "SELECTOR...", "begin a capture that goes on by itself, and print its id",
-	  OPT_START, 1, REQUEST_SELECTORS_MAX, "service", false },
+	  OPT_START, 1, REQUEST_SELECTORS_MAX, "selector", false },
 	{ "status", "[ID]", "list running and finished captures on the nodes, or one's tasks",
 	  OPT_STATUS, 0, 1, "capture id", false },
 	{ "stop", "ID", "end a capture on every node", OPT_STOP, 1, 1, "capture id", false },
@@ -266,7 +266,7 @@ const struct command_row options_commands[] = {
 	  1, 1, "capture id", false },
 	{ "rm", "ID", "drop a capture from every node's spool", OPT_RM, 1, 1, "capture id", false },
 	{ "ls", "[SELECTOR...]", "list what can be captured, where, and by which route", OPT_LS, 0,
-	  REQUEST_SELECTORS_MAX, "service", false },
+	  REQUEST_SELECTORS_MAX, "selector", false },
 	{ "deploy", "", "put the agent on every node, or bring it up to date", OPT_DEPLOY, 0, 0,
 	  NULL, false },
 	{ "undeploy", "", "take the agent away, leaving nothing behind", OPT_UNDEPLOY, 0, 0, NULL,
@@ -283,6 +283,24 @@ const struct command_row options_commands[] = {
 const size_t options_n_commands = ARRAY_SIZE(options_commands);
 
 const struct option_row options_rows[] = {
+	{ "node", 0, "LIST", OPT_CAPTURING | OPT_LS, false, options_set_node,
+	  "only on these nodes, as in node1,'edge*' or '!node3'; repeatable" },
+	{ "tasks", 0, "N", OPT_CAPTURING, false, options_set_tasks,
+	  "only the first N running tasks of each service" },
+	{ "members", 0, NULL, OPT_CAPTURING | OPT_LS, false, options_set_members,
+	  "with network:, also the tasks and containers that are attached to it" },
+	{ "path", 0, "SERVICE", OPT_CAPTURING, false, options_set_path,
+	  "all points of view: its tasks, overlays, ingress_sbox, VXLAN on its hosts; repeatable" },
+	{ "vxlan", 0, "NETWORK", OPT_CAPTURING, false, options_set_vxlan,
+	  "of node: only the VXLAN packets of this overlay; repeatable" },
+	{ "max-targets", 0, "N", OPT_CAPTURING, false, options_set_max_targets,
+	  "ask before more targets than these are captured; default: 256" },
+	{ "interfaces", 0, NULL, OPT_LS, false, options_set_interfaces,
+	  "also the interfaces of what is listed, as the nodes' agents tell them" },
+	{ "watch", 0, NULL, OPT_LS, false, options_set_watch,
+	  "list again every 2 seconds, until ^C" },
+	{ "yes", 0, NULL, OPT_CAPTURING, false, options_set_yes,
+	  "capture however many targets there are" },
 	{ "filter", 'f', "EXPR", OPT_CAPTURING, false, options_set_filter,
 	  "only packets that match (pcap-filter), checked before any node is contacted" },
 	{ "interface", 'i', "NAME", OPT_CAPTURING, false, options_set_interface,

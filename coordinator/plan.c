@@ -90,11 +90,10 @@ static void place_target(struct plan *p, const struct cluster *c, struct target 
 	if (!n)
 		n = add_node(p, cluster_node(c, t->node_id));
 	if (n->n_targets == WIRE_TARGETS_MAX) {
-		cleanup_free char *what = t->task ? xasprintf("task %s", t->task)
-						  : xasprintf("container %s", t->key);
+		cleanup_free char *what = target_what(t);
 
 		missing_add(&p->missing, what, n->name, "too-many",
-			    "more tasks than one node can capture at once");
+			    "more targets than one node can capture at once");
 		target_release(t);
 		return;
 	}
@@ -204,22 +203,6 @@ void plan_node_make(struct plan_node *out, const struct cluster_node *n, const s
 	out->routes[out->n_routes++] = ROUTE_AGENT;
 }
 
-static void follow_services(struct plan *p, const struct request *r, const struct cluster *c)
-{
-	size_t n = r->no_follow ? 0 : c->n_services;
-
-	if (n > WIRE_FOLLOW_MAX) {
-		plan_note(p, "new tasks join of the first %d services only", WIRE_FOLLOW_MAX);
-		n = WIRE_FOLLOW_MAX;
-	}
-	p->follow = xcalloc(n, sizeof(*p->follow));
-	for (; p->n_follow < n; p->n_follow++) {
-		const struct cluster_service *s = &c->services[p->n_follow];
-
-		p->follow[p->n_follow] = (struct wire_service){ xstrdup(s->id), xstrdup(s->name) };
-	}
-}
-
 void plan_finish(struct plan *p)
 {
 	if (p->n_nodes > 0)
@@ -240,7 +223,6 @@ int plan_make(const struct request *r, const struct cluster *c, const char *id, 
 	if (rc != 0)
 		return rc;
 
-	follow_services(out, r, c);
 	for (size_t i = 0; i < out->n_nodes; i++)
 		out->nodes[i].file_host = file_host(c, &out->nodes[i]);
 	plan_finish(out);
@@ -263,10 +245,41 @@ size_t plan_targets(const struct plan *p)
 	return n;
 }
 
+char *target_what(const struct target *t)
+{
+	const char *name = t->n_networks ? t->networks[0].name : t->key;
+
+	switch (t->kind) {
+	case WIRE_TASK:
+		return xasprintf("task %s", t->task ? t->task : t->key);
+	case WIRE_CONTAINER:
+		return xasprintf("container %s", t->key);
+	case WIRE_NETWORK:
+	case WIRE_LB:
+		return xasprintf("%s %s", wire_kind_text(t->kind), name);
+	default:
+		return xstrdup(wire_kind_text(t->kind));
+	}
+}
+
+json_t *target_names(const struct target *t)
+{
+	cleanup_free char *what = target_what(t);
+	json_t *names = json_pack("[o]", jx_text(what));
+
+	for (size_t i = 0; i < t->n_also; i++)
+		json_array_append_new(names, jx_text(t->also[i]));
+	return names;
+}
+
 /* ---- the end ---- */
 
 void target_release(struct target *t)
 {
+	for (size_t i = 0; i < t->n_also; i++)
+		free(t->also[i]);
+	free(t->also);
+	free(t->filter);
 	cluster_release_networks(t->networks, t->n_networks);
 	free(t->key);
 	free(t->service);
@@ -301,11 +314,7 @@ void plan_release(struct plan *p)
 		free(p->notes[i]);
 	for (size_t i = 0; i < p->n_hosts; i++)
 		release_host(&p->hosts[i]);
-	for (size_t i = 0; i < p->n_follow; i++) {
-		free(p->follow[i].id);
-		free(p->follow[i].name);
-	}
-	free(p->follow);
+	wire_services_release(p->follow, p->n_follow);
 	free(p->nodes);
 	free(p->notes);
 	free(p->hosts);

@@ -19,10 +19,13 @@ struct target {
 	char *service, *service_id, *task;	/* "web", "web.3" */
 	char *task_id, *container_id, *image, *node_id;
 	int64_t slot;
-	struct wire_network *networks;
+	struct wire_network *networks;	/* of an overlay's own or its lb: that one */
 	size_t n_networks;
 	int64_t joined_ns;	/* by its node's clock: it was not planned, but joined then; else 0 */
 	bool forged;		/* it joined, and the manager does not know it */
+	char *filter;			/* instead of the request's; NULL: that one */
+	char **also;			/* what else it is: other names of the same namespace */
+	size_t n_also;
 };
 
 /* Asked for, and not to be had. */
@@ -82,17 +85,24 @@ struct plan {
 void plan_note(struct plan *p, const char *fmt, ...) PRINTF(2, 3);
 
 /*
- * select.c and plan.c. The selectors are names or ids of services as request_parse leaves
- * them; none selects every service of the cluster. PLAN_E_NOTHING: nothing that was selected
- * runs at all (exit 4), err says what was found, and plan_make still hands out notes and
- * missing (release in any case). One selected service without running tasks beside one with:
- * a note. A namespace is captured once: a task selected twice is one target. Targets come in
- * order of service, slot and node name, nodes in order of name.
+ * select.c and plan.c. The selectors are as request_parse leaves them; none selects every service
+ * of the cluster. PLAN_E_NOTHING: nothing that was selected runs at all, or a name does not exist
+ * (exit 4), err says what was found, and plan_make still hands out notes and missing (release in
+ * any case). One selected service without running tasks beside one with: a note. A namespace is
+ * captured once: what is selected twice is one target, whose `also` says what else it is.
+ * Followed is a service that is meant as a whole (by name, stack: or --path), but for the tasks that
+ * were left out of it, and for those that are in `also`; with --tasks, none.
+ * Targets come in order of service, slot and node name, after hosts and ingress, before overlays
+ * and containers; nodes in order of name.
  */
 #define PLAN_E_NOTHING 1
 int select_targets(const struct request *r, const struct cluster *c, struct target **out,
 		   size_t *n_out, struct plan *notes_and_missing, struct err *err);
 void target_release(struct target *t);
+/* "task web.3", "container db", "host", "ingress", "network app", "lb app": for sentences. Free it. */
+char *target_what(const struct target *t);
+/* That, and what else it is. New reference. */
+json_t *target_names(const struct target *t);
 int plan_make(const struct request *r, const struct cluster *c, const char *id, struct plan *out,
 	      struct err *err);
 /* A node of no plan's targets, for an agent that only follows. To be released by plan_node_release. */

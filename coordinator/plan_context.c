@@ -5,7 +5,7 @@
  * The agents keep the request's context and give it back, so that any coordinator of the
  * cluster can gather a capture that another one began. One node's context holds its own arm
  * request (without hosts: they follow from the networks), what stands beside each target in
- * the plan, what was asked for, and of the other nodes only which tasks were meant to be
+ * the plan, what was asked for, and of the other nodes only which targets were meant to be
  * captured there: enough to say what is missing when a node never answers again.
  *
  * A context comes back from an agent, so it is read like anything hostile; most of that is
@@ -41,11 +41,12 @@ static json_t *make_targets(const struct plan_node *n)
 	json_t *list = json_array();
 
 	for (const struct target *t = n->targets; t < n->targets + n->n_targets; t++)
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:I}", "service",
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:I, s:o}", "service",
 						      jx_text(t->service), "service_id",
 						      jx_text(t->service_id), "task",
 						      jx_text(t->task), "image", jx_text(t->image),
-						      "slot", (json_int_t)t->slot));
+						      "slot", (json_int_t)t->slot, "also",
+						      make_texts(t->also, t->n_also)));
 	return list;
 }
 
@@ -54,16 +55,19 @@ static json_t *make_others(const struct plan *p, const struct plan_node *self)
 	json_t *list = json_array();
 
 	for (const struct plan_node *n = p->nodes; n < p->nodes + p->n_nodes; n++) {
-		json_t *tasks;
+		json_t *targets;
 
 		if (n == self)
 			continue;
-		tasks = json_array();
-		for (size_t i = 0; i < n->n_targets; i++)
-			json_array_append_new(tasks, jx_text(n->targets[i].task ? n->targets[i].task
-										: n->targets[i].key));
+		targets = json_array();
+		for (size_t i = 0; i < n->n_targets; i++) {
+			cleanup_free char *what = target_what(&n->targets[i]);
+
+			json_array_append_new(targets, jx_text(what));
+		}
 		json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "id", jx_text(n->id),
-						      "name", jx_text(n->name), "tasks", tasks));
+						      "name", jx_text(n->name), "targets",
+						      targets));
 	}
 	return list;
 }
@@ -99,6 +103,7 @@ static void make_wanted(const struct target *t, struct wire_wanted *out)
 	*out = (struct wire_wanted){
 		.key = xstrdup(t->key), .kind = t->kind, .label = xstrdup(t->key),
 		.container_id = xstrdup_null(t->container_id), .task_id = xstrdup_null(t->task_id),
+		.filter = xstrdup_null(t->filter),
 		.networks = cluster_copy_networks(t->networks, t->n_networks),
 		.n_networks = t->n_networks,
 	};
@@ -143,15 +148,12 @@ void plan_arm(const struct plan *p, const struct plan_node *n, const struct requ
 		.rotate_bytes = r->rotate_bytes, .rotate_ms = r->rotate_ms,
 		.keep_files = r->keep_files,
 		.targets = xcalloc(n->n_targets, sizeof(*out->targets)), .n_targets = n->n_targets,
-		.follow = xcalloc(p->n_follow, sizeof(*out->follow)), .n_follow = p->n_follow,
+		.follow = wire_services_copy(p->follow, p->n_follow), .n_follow = p->n_follow,
 		.hosts = xcalloc(p->n_hosts, sizeof(*out->hosts)), .n_hosts = p->n_hosts,
 	};
 	memcpy(out->id, p->id, sizeof(out->id));
 	for (size_t i = 0; i < n->n_targets; i++)
 		make_wanted(&n->targets[i], &out->targets[i]);
-	for (size_t i = 0; i < p->n_follow; i++)
-		out->follow[i] = (struct wire_service){ xstrdup(p->follow[i].id),
-							xstrdup(p->follow[i].name) };
 	for (size_t i = 0; i < p->n_hosts; i++)
 		out->hosts[i] = (struct wire_host){ xstrdup(p->hosts[i].address),
 						    xstrdup(p->hosts[i].name) };
@@ -173,6 +175,18 @@ static char *text_or_null(const json_t *j, const char *path)
 	return xstrdup_null(jx_str(j, path, NULL));
 }
 
+static void restore_also(const json_t *beside, struct target *t)
+{
+	const json_t *list = jx_get(beside, "also"), *name;
+	size_t i;
+
+	t->also = xcalloc(json_array_size(list) + 1, sizeof(*t->also));
+	json_array_foreach(list, i, name) {
+		if (json_is_string(name))
+			t->also[t->n_also++] = xstrdup(json_string_value(name));
+	}
+}
+
 /* Takes what it can use of w. */
 static struct target target_from(struct wire_wanted *w, const json_t *beside, const char *node_id)
 {
@@ -187,9 +201,11 @@ static struct target target_from(struct wire_wanted *w, const json_t *beside, co
 	t.key = take_ptr(&w->key);
 	t.task_id = take_ptr(&w->task_id);
 	t.container_id = take_ptr(&w->container_id);
+	t.filter = take_ptr(&w->filter);
 	t.networks = take_ptr(&w->networks);
 	t.n_networks = w->n_networks;
 	w->n_networks = 0;
+	restore_also(beside, &t);
 	return t;
 }
 
@@ -285,7 +301,7 @@ static bool is_known(const struct plan *p, const char *node_id)
 
 static void add_absent_nodes(struct plan *p, const json_t *context)
 {
-	const json_t *node, *task;
+	const json_t *node, *what;
 	size_t i, j;
 
 	json_array_foreach(jx_get(context, "others"), i, node) {
@@ -293,11 +309,10 @@ static void add_absent_nodes(struct plan *p, const json_t *context)
 
 		if (is_known(p, jx_str(node, "id", "")))
 			continue;
-		json_array_foreach(jx_get(node, "tasks"), j, task) {
-			const char *text = json_string_value(task);
-			cleanup_free char *what = xasprintf("task %s", text ? text : "?");
+		json_array_foreach(jx_get(node, "targets"), j, what) {
+			const char *text = json_string_value(what);
 
-			missing_add(&p->missing, what, name, "no-report",
+			missing_add(&p->missing, text ? text : "?", name, "no-report",
 				    "no report of this capture came from its node");
 		}
 	}

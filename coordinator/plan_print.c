@@ -10,17 +10,10 @@
 #include <string.h>
 
 #include "buf.h"
+#include "table_fit.h"
 
-#define COLUMNS 6
 #define CELL_MAX (64u << 10)
 #define CONTAINER_CUT 12
-
-struct table {
-	char *(*rows)[COLUMNS];
-	size_t n;
-};
-
-/* ---- a table ---- */
 
 static char *safe(const char *text)
 {
@@ -30,57 +23,15 @@ static char *safe(const char *text)
 	return buf_take(&b);
 }
 
-/* Characters, which are as many columns for all but a few. */
-static int width(const char *s)
-{
-	int n = 0;
-
-	for (; *s; s++)
-		n += (*s & 0xc0) != 0x80;
-	return n;
-}
-
-static void print_table(FILE *to, const struct table *t)
-{
-	int widths[COLUMNS] = { 0 };
-
-	for (size_t i = 0; i < t->n; i++)
-		for (int c = 0; c < COLUMNS; c++)
-			if (width(t->rows[i][c]) > widths[c])
-				widths[c] = width(t->rows[i][c]);
-
-	for (size_t i = 0; i < t->n; i++) {
-		for (int c = 0; c < COLUMNS - 1; c++)
-			fprintf(to, "%s%*s", t->rows[i][c], widths[c] + 2 - width(t->rows[i][c]),
-				"");
-		fprintf(to, "%s\n", t->rows[i][COLUMNS - 1]);
-	}
-}
-
-static void release_table(struct table *t)
-{
-	for (size_t i = 0; i < t->n; i++)
-		for (int c = 0; c < COLUMNS; c++)
-			free(t->rows[i][c]);
-	free(t->rows);
-}
-
-static char *(*add_row(struct table *t))[COLUMNS]
-{
-	t->rows = xrealloc(t->rows, t->n + 1, sizeof(*t->rows));
-	return &t->rows[t->n++];
-}
-
 /* ---- for people ---- */
 
-/* "app 10.0.1.5/24, back 10.0.2.2/24" */
-static char *network_cell(const struct target *t)
+/* "app 10.0.1.5/24, back 10.0.2.2/24". Free it. */
+static char *networks_text(const struct target *t)
 {
 	struct buf b = BUF_INIT(CELL_MAX);
 
 	for (size_t i = 0; i < t->n_networks; i++) {
-		buf_addf(&b, "%s", i ? ", " : "");
-		buf_add_safe(&b, t->networks[i].name);
+		buf_addf(&b, "%s%s", i ? ", " : "", t->networks[i].name);
 		for (size_t j = 0; j < t->networks[i].n_addresses; j++)
 			buf_addf(&b, " %s", t->networks[i].addresses[j]);
 	}
@@ -89,15 +40,24 @@ static char *network_cell(const struct target *t)
 
 static void add_target(struct table *t, const struct plan_node *n, const struct target *target)
 {
-	char *(*row)[COLUMNS] = add_row(t);
+	const char *id = target->container_id ? target->container_id : "";
+	cleanup_free char *container = xasprintf("%.*s", CONTAINER_CUT, id);
+	cleanup_free char *networks = networks_text(target);
 
-	(*row)[0] = safe(n->name);
-	(*row)[1] = safe(n->address);
-	(*row)[2] = safe(n->route ? n->route : "-");
-	(*row)[3] = safe(target->task ? target->task : target->key);
-	(*row)[4] = xasprintf("%.*s", CONTAINER_CUT,
-			      target->container_id ? target->container_id : "");
-	(*row)[5] = network_cell(target);
+	table_row(t, n->name, n->address, n->route, target->task ? target->task : target->key,
+		  container, networks, NULL);
+}
+
+/* What else its namespace is. */
+static void print_also(FILE *to, const struct plan_node *n, const struct target *t)
+{
+	cleanup_free char *what = target_what(t), *clean = safe(what), *node = safe(n->name);
+
+	for (size_t i = 0; i < t->n_also; i++) {
+		cleanup_free char *also = safe(t->also[i]);
+
+		fprintf(to, "note: %s on %s is %s too\n", clean, node, also);
+	}
 }
 
 static void print_rest(FILE *to, const struct plan *p)
@@ -118,18 +78,17 @@ static void print_rest(FILE *to, const struct plan *p)
 
 static void print_text(FILE *to, const struct plan *p)
 {
-	static const char *const titles[COLUMNS] = { "NODE", "ADDRESS",	  "ROUTE",
-						     "TASK", "CONTAINER", "NETWORKS" };
-	struct table t = { 0 };
-	char *(*row)[COLUMNS] = add_row(&t);
+	cleanup_table struct table t = TABLE_INIT;
 
-	for (int c = 0; c < COLUMNS; c++)
-		(*row)[c] = xstrdup(titles[c]);
+	table_head(&t, "NODE", "ADDRESS", "ROUTE", "TASK", "CONTAINER", "NETWORKS", NULL);
 	for (size_t i = 0; i < p->n_nodes; i++)
 		for (size_t j = 0; j < p->nodes[i].n_targets; j++)
 			add_target(&t, &p->nodes[i], &p->nodes[i].targets[j]);
-	print_table(to, &t);
-	release_table(&t);
+	table_fit(&t, table_terminal(to));
+	table_print(&t, to);
+	for (size_t i = 0; i < p->n_nodes; i++)
+		for (size_t j = 0; j < p->nodes[i].n_targets; j++)
+			print_also(to, &p->nodes[i], &p->nodes[i].targets[j]);
 	print_rest(to, p);
 }
 
@@ -165,8 +124,9 @@ static json_t *make_networks(const struct target *t)
 static json_t *make_target(const struct plan_node *n, const struct target *t)
 {
 	return json_pack(
-		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "event",
-		"target", "kind", wire_kind_text(t->kind), "node", jx_text(n->name), "node_id",
+		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "event",
+		"target", "kind", wire_kind_text(t->kind), "names", target_names(t), "filter",
+		jx_text(t->filter), "node", jx_text(n->name), "node_id",
 		jx_text(n->id), "address", jx_text(n->address), "route", jx_text(n->route),
 		"service", jx_text(t->service), "task", jx_text(t->task), "task_id",
 		jx_text(t->task_id), "slot", jx_count(t->slot > 0 ? t->slot : -1), "container_id",

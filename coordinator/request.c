@@ -11,10 +11,10 @@
 #include "buf.h"
 #include "names.h"
 #include "options.h"
+#include "selector.h"
 #include "units.h"
 #include "version.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
@@ -24,7 +24,6 @@
 #define LONG_BASE 256		/* getopt's answer for the option of row n is LONG_BASE + n */
 #define LONG_HELP (LONG_BASE + ROWS_MAX)
 #define LONG_VERSION (LONG_HELP + 1)
-#define CONTAINER_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 
 /* What getopt may find in one of the two runs. */
 struct grammar {
@@ -139,21 +138,6 @@ static int check_id(const struct request *r, const char *operand, struct err *er
 	return 0;
 }
 
-const char *request_container(const char *selector)
-{
-	static const char prefix[] = "container:";
-
-	return str_starts(selector, prefix) ? selector + strlen(prefix) : NULL;
-}
-
-bool request_containers_only(const struct request *r)
-{
-	for (size_t i = 0; i < r->n_selectors; i++)
-		if (!request_container(r->selectors[i]))
-			return false;
-	return r->n_selectors > 0;
-}
-
 bool request_rotates(const struct request *r)
 {
 	return r->rotate_bytes || r->rotate_ms;
@@ -171,36 +155,44 @@ static int check_together(const struct request *r, struct err *err)
 	return 0;
 }
 
-/* A container by name or id; the operand stays as it is. */
-static int check_container(const struct request *r, const char *operand, struct err *err)
+/* A word may be a list: each name becomes a selector of its own. */
+static int add_selectors(struct request *r, const char *word, struct err *err)
 {
-	const char *name = request_container(operand);
+	char **at = r->owned + r->n_owned;
+	struct err why = ERR_INIT;
+	size_t n = 0;
+	int rc = selector_expand(word, at, REQUEST_SELECTORS_MAX - r->n_selectors, &n, &why);
 
-	if (!*name || strlen(name) > WIRE_TEXT_MAX || !isalnum((unsigned char)*name) ||
-	    name[strspn(name, CONTAINER_LETTERS)])
-		return err_set(err, -EINVAL, "%s: '%.64s' is not the name of a container",
-			       r->command, operand);
-	return 0;
+	r->n_owned += n;
+	for (size_t i = 0; i < n; i++)
+		r->selectors[r->n_selectors++] = at[i];
+	if (rc == -E2BIG)
+		return err_set(err, -EINVAL, "%s: more than %d selectors", r->command,
+			       REQUEST_SELECTORS_MAX);
+	return rc < 0 ? err_set(err, -EINVAL, "%s: %s", r->command, why.text) : 0;
 }
 
-/* A service: "web" or "service:web", *operand becomes the name alone; or "container:NAME". */
-static int check_selector(const struct request *r, char **operand, struct err *err)
+static int check_selectors(const struct command_row *command, int argc, char **argv,
+			   struct request *out, struct err *err)
 {
-	static const char prefix[] = "service:";
-	char *s = *operand;
+	bool any = command->min_operands == 0, node = false;
 
-	if (request_container(s))
-		return check_container(r, s, err);
-	if (str_starts(s, prefix))
-		s += strlen(prefix);
-	else if (strchr(s, ':') || !strcmp(s, "ingress"))
-		return err_set(err, -EINVAL, "%s: cannot select '%s': services, as in 'web' or "
-			       "'service:web', and 'container:NAME' only", r->command, s);
-	if (!*s || strlen(s) > WIRE_TEXT_MAX)
-		return err_set(err, -EINVAL, "%s: '%.64s' is not the name of a service", r->command,
-			       *operand);
+	for (int i = 0; i < argc; i++) {
+		int rc = add_selectors(out, argv[i], err);
 
-	*operand = s;
+		if (rc < 0)
+			return rc;
+	}
+	for (size_t i = 0; i < out->n_selectors; i++) {
+		any |= *out->selectors[i] != '!';
+		node |= str_starts(out->selectors[i], "node:");
+	}
+	if (out->vxlan && !node)
+		return err_set(err, -EINVAL, "--vxlan: it narrows node:, and no node is selected");
+	if (!any)
+		return err_set(err, -EINVAL, "%s: '%s' leaves out, and nothing is selected: add "
+			       "what to leave it out of, as in '*'", out->command,
+			       out->selectors[0]);
 	return 0;
 }
 
@@ -237,7 +229,7 @@ static int no_command(const char *name, struct err *err)
 static int check_operands(const struct command_row *command, int argc, char **argv,
 			  struct request *out, struct err *err)
 {
-	if (argc < command->min_operands)
+	if (argc + (int)out->n_selectors < command->min_operands)
 		return err_set(err, -EINVAL, "%s: a %s is needed: swarmcap %s %s", command->name,
 			       command->operand, command->name, command->shape);
 	if (argc > command->max_operands && command->max_operands <= 1)
@@ -249,13 +241,11 @@ static int check_operands(const struct command_row *command, int argc, char **ar
 		out->n_files = (size_t)argc;
 		return 0;
 	}
-	if (argc > command->max_operands)
-		return err_set(err, -EINVAL, "%s: more than %d selectors", command->name,
-			       command->max_operands);
+	if (command->max_operands > 1)
+		return check_selectors(command, argc, argv, out, err);
 
 	for (int i = 0; i < argc; i++) {
-		bool id = command->bit & OPT_ID;
-		int rc = id ? check_id(out, argv[i], err) : check_selector(out, &argv[i], err);
+		int rc = check_id(out, argv[i], err);
 
 		if (rc < 0)
 			return rc;
@@ -292,7 +282,10 @@ int request_parse(int argc, char **argv, struct request *out, struct err *err)
 	struct grammar g;
 	int rc;
 
-	*out = (struct request){ .snaplen = WIRE_SNAPLEN_MAX, .verbosity = LOG_INFO };
+	*out = (struct request){
+		.snaplen = WIRE_SNAPLEN_MAX, .verbosity = LOG_INFO,
+		.max_targets = REQUEST_MAX_TARGETS,
+	};
 
 	grammar_init(&g, NULL);
 	rc = parse_options(&g, argc, argv, out, err);
@@ -323,6 +316,8 @@ void request_release(struct request *r)
 {
 	free(r->filter);
 	free(r->filter_resolved);
+	for (size_t i = 0; i < r->n_owned; i++)
+		free(r->owned[i]);
 	*r = (struct request){ 0 };
 }
 

@@ -14,17 +14,25 @@
 #include "wire.h"
 
 #define REQUEST_SELECTORS_MAX 256
+#define REQUEST_MAX_TARGETS 256		/* without --max-targets */
 
 struct child_before;
 
 struct request {
 	const char *command;		/* "capture", ...: the row's name in options.c's table */
-	/*
-	 * Services without their "service:", containers with their "container:", or the operand
-	 * (an ID); borrowed from argv.
-	 */
+	/* As selector.h has them, or the operand (an ID); borrowed, from argv or `owned`. */
 	char *selectors[REQUEST_SELECTORS_MAX];
 	size_t n_selectors;
+	char *owned[REQUEST_SELECTORS_MAX];	/* what selector_expand made */
+	size_t n_owned;
+
+	/* which of what the selectors mean */
+	const char *only_nodes[REQUEST_SELECTORS_MAX];	/* --node LIST, as given */
+	size_t n_only_nodes;
+	int64_t tasks;			/* --tasks: so many of each service; 0: all */
+	int64_t max_targets;		/* --max-targets: more take --yes */
+	bool members, yes, watch, interfaces;	/* --members, --yes, --watch, --interfaces */
+	bool vxlan;			/* --vxlan: the selectors vxlan: narrow node: */
 
 	/* global options */
 	const char *engine_host;	/* -H, NULL: the environment's */
@@ -91,10 +99,6 @@ struct request {
 #define REQUEST_E_VERSION 2
 int request_parse(int argc, char **argv, struct request *out, struct err *err);
 void request_release(struct request *r);
-/* The name or id in "container:NAME"; NULL: the selector is a service. */
-const char *request_container(const char *selector);
-/* At least one selector, and no service among them. */
-bool request_containers_only(const struct request *r);
 /* Capture files follow each other, and are numbered. */
 bool request_rotates(const struct request *r);
 /* The help of one command, or with NULL of the program, from the same tables. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * select.c - who is meant: services and their tasks become targets, or are missing; pure
+ * select.c - who is meant: what the selectors name becomes targets, or is missing; pure
  *
  * Swarm never restarts a container: what people call "web.3" is a slot in which one task
  * follows the other, and Docker lists the dead ones too. So tasks are looked at slot by slot
@@ -14,16 +14,19 @@
  *
  * WANTED and WAITS speak of a service of which something runs; one without is a note as a whole.
  * A node that is down still has tasks that "run": only the node's state tells.
+ *
+ * With --tasks the first so many of a service that run are taken, in this order, and what is not
+ * taken is not missed; tasks that were named by themselves come beside.
  */
-#include "plan.h"
+#include "select_parts.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "buf.h"
+#include "resolve.h"
 
-#define KEY_MAX 128
-#define KEY_SERVICE_MAX 96		/* leaves room for slot and task in a key */
+#define NAMES_MAX 400			/* bytes of a list of nodes in a note */
 
 enum fate { RUNS, WANTED, LOST, WAITS, PAST };
 
@@ -32,58 +35,29 @@ struct candidate {
 	const struct cluster_service *service;
 	const struct cluster_node *node;	/* NULL: none, or not known */
 	enum fate fate;
+	bool named;
 };
 
 struct selection {
 	const struct cluster *cluster;
+	const struct request *request;
 	struct plan *plan;
-	struct target *targets;
+	struct resolved what;
+	bool *nodes;			/* --node: per node */
+	struct targets found;
+	struct candidate *list;
 	size_t n;
-	json_t *keys;
 	bool *alive;			/* per service: a task of it runs */
+	int64_t *taken;			/* per service, of those that were not named */
+	bool *any;			/* per service: a task of it is a target */
 };
 
-/* ---- services ---- */
-
-static ssize_t find_service(const struct cluster *c, const char *selector)
+static bool node_allowed(const struct selection *s, const struct cluster_node *n)
 {
-	for (size_t i = 0; i < c->n_services; i++)
-		if (strcmp(c->services[i].id, selector) == 0)
-			return (ssize_t)i;
-	for (size_t i = 0; i < c->n_services; i++)
-		if (strcmp(c->services[i].name, selector) == 0)
-			return (ssize_t)i;
-	for (size_t i = 0; i < c->n_services; i++)
-		if (str_starts(c->services[i].id, selector))
-			return (ssize_t)i;
-	return -1;
-}
-
-static bool *select_services(const struct request *r, const struct cluster *c)
-{
-	bool *selected = xcalloc(c->n_services, sizeof(*selected));
-
-	for (size_t i = 0; i < c->n_services && r->n_selectors == 0; i++)
-		selected[i] = true;
-	for (size_t i = 0; i < r->n_selectors; i++) {
-		ssize_t at = find_service(c, r->selectors[i]);
-
-		if (at >= 0)
-			selected[at] = true;
-	}
-	return selected;
+	return n ? s->nodes[n - s->cluster->nodes] : !s->request->n_only_nodes;
 }
 
 /* ---- tasks ---- */
-
-/*
- * A manager that has just become the leader calls every node "unknown" until it hears from it: they are
- * asked, and who is really gone does not answer.
- */
-static bool is_down(const struct cluster_node *n)
-{
-	return !n || (strcmp(n->state, "ready") != 0 && strcmp(n->state, "unknown") != 0);
-}
 
 static enum fate find_fate(const struct cluster *c, const struct candidate *a)
 {
@@ -99,7 +73,7 @@ static enum fate find_fate(const struct cluster *c, const struct candidate *a)
 	if (strcmp(t->desired, "ready") == 0)
 		return WAITS;
 	if (strcmp(t->desired, "shutdown") == 0 && strcmp(t->state, "running") == 0 &&
-	    is_down(a->node))
+	    targets_node_is_down(a->node))
 		return LOST;
 	return PAST;
 }
@@ -130,255 +104,304 @@ static int compare_candidates(const void *pa, const void *pb)
 	return d ? d : strcmp(a->task->id, b->task->id);
 }
 
-static struct candidate *find_candidates(const struct cluster *c, const bool *selected,
-					 size_t *n_out)
-{
-	struct candidate *list = xcalloc(c->n_tasks, sizeof(*list));
-	size_t n = 0;
-
-	for (size_t i = 0; i < c->n_tasks; i++) {
-		const struct cluster_task *t = &c->tasks[i];
-		const struct cluster_service *s = cluster_service(c, t->service_id);
-
-		if (!s || !selected[s - c->services])
-			continue;
-		list[n] = (struct candidate){ t, s, cluster_node(c, t->node_id), PAST };
-		list[n].fate = find_fate(c, &list[n]);
-		n++;
-	}
-	qsort(list, n, sizeof(*list), compare_candidates);
-	*n_out = n;
-	return list;
-}
-
-static bool *find_alive(const struct cluster *c, const struct candidate *list, size_t n)
-{
-	bool *alive = xcalloc(c->n_services, sizeof(*alive));
-
-	for (size_t i = 0; i < n; i++)
-		if (list[i].fate == RUNS)
-			alive[list[i].service - c->services] = true;
-	return alive;
-}
-
-/* ---- targets ---- */
-
-/* "web.3"; of a global service "web.<node id>", as docker service ps has it. */
-static char *task_name(const struct candidate *a)
-{
-	if (a->task->slot > 0)
-		return xasprintf("%s.%lld", a->service->name, (long long)a->task->slot);
-	return xasprintf("%s.%s", a->service->name, a->task->node_id);
-}
-
-static char *unique_key(struct selection *s, const char *name)
-{
-	char *key = names_clean(name, KEY_MAX);
-
-	for (unsigned int i = 2; json_object_get(s->keys, key); i++) {
-		free(key);
-		key = xasprintf("%.*s_%u", KEY_MAX - 16, name, i);
-	}
-	json_object_set_new(s->keys, key, json_true());
-	return key;
-}
-
-static void add_target(struct selection *s, const struct candidate *a)
-{
-	const struct cluster_task *t = a->task;
-	cleanup_free char *service = names_clean(a->service->name, KEY_SERVICE_MAX);
-	cleanup_free char *name = names_task(service, t->slot, t->node_id, t->id);
-
-	s->targets[s->n++] = (struct target){
-		.kind = WIRE_TASK,
-		.key = unique_key(s, name),
-		.service = xstrdup(a->service->name),
-		.service_id = xstrdup(a->service->id),
-		.task = task_name(a),
-		.task_id = xstrdup(t->id),
-		.container_id = xstrdup(t->container_id),
-		.image = xstrdup(t->image),
-		.node_id = xstrdup(t->node_id),
-		.slot = t->slot,
-		.networks = cluster_copy_networks(t->networks, t->n_networks),
-		.n_networks = t->n_networks,
-	};
-}
-
-static bool is_target(const struct selection *s, const char *container_id)
-{
-	for (size_t i = 0; i < s->n; i++)
-		if (strcmp(s->targets[i].container_id, container_id) == 0)
-			return true;
-	return false;
-}
-
-/* Those that were named by themselves, but not as a task of a service too. */
-static void add_containers(struct selection *s)
+static void find_candidates(struct selection *s)
 {
 	const struct cluster *c = s->cluster;
 
-	for (size_t i = 0; i < c->n_containers; i++) {
-		const struct cluster_container *k = &c->containers[i];
+	s->list = xcalloc(c->n_tasks + 1, sizeof(*s->list));
+	s->alive = xcalloc(c->n_services + 1, sizeof(*s->alive));
+	s->taken = xcalloc(c->n_services + 1, sizeof(*s->taken));
+	s->any = xcalloc(c->n_services + 1, sizeof(*s->any));
+	for (size_t i = 0; i < c->n_tasks; i++) {
+		const struct cluster_task *t = &c->tasks[i];
+		const struct cluster_service *v = cluster_service(c, t->service_id);
+		struct candidate *a = &s->list[s->n];
 
-		if (!k->running)
-			plan_note(s->plan, "container %s does not run", k->name);
-		if (!k->running || is_target(s, k->id))
+		if (!v)
 			continue;
-		s->targets[s->n++] = (struct target){
-			.kind = WIRE_CONTAINER,
-			.key = unique_key(s, k->name),
-			.container_id = xstrdup(k->id),
-			.image = xstrdup(k->image),
-			.node_id = xstrdup(c->self_node_id),
-			.networks = cluster_copy_networks(k->networks, k->n_networks),
-			.n_networks = k->n_networks,
-		};
+		*a = (struct candidate){ t, v, cluster_node(c, t->node_id), PAST, s->what.named[i] };
+		a->fate = find_fate(c, a);
+		s->alive[v - c->services] |= a->fate == RUNS;
+		s->n += s->what.tasks[i] && node_allowed(s, a->node);
 	}
+	qsort(s->list, s->n, sizeof(*s->list), compare_candidates);
 }
 
 /* ---- what is not to be had ---- */
 
-static void add_missing(struct selection *s, const struct candidate *a, const char *reason,
-			const char *error)
-{
-	cleanup_free char *task = task_name(a), *what = xasprintf("task %s", task);
-
-	missing_add(&s->plan->missing, what, a->node ? a->node->name : NULL, reason, error);
-}
-
-static void add_unreachable(struct selection *s, const struct candidate *a)
-{
-	const struct cluster_node *n = a->node;
-	cleanup_free char *error = NULL;
-
-	if (!n) {
-		add_missing(s, a, "node-down", "its node is no part of the Swarm any more");
-	} else if (is_down(n)) {
-		error = xasprintf("node %s is %s", n->name, *n->state ? n->state : "unknown");
-		add_missing(s, a, "node-down", error);
-	} else if (*n->os && strcmp(n->os, "linux") != 0) {
-		error = xasprintf("node %s runs %s", n->name, n->os);
-		add_missing(s, a, "not-linux", error);
-	} else {
-		error = xasprintf("the address of node %s is not known", n->name);
-		add_missing(s, a, "no-address", error);
-	}
-}
-
-static bool is_reachable(const struct cluster_node *n)
-{
-	return !is_down(n) && *n->address && (!*n->os || strcmp(n->os, "linux") == 0);
-}
-
 static void add_wanted(struct selection *s, const struct candidate *a)
 {
 	const struct cluster_task *t = a->task;
+	cleanup_free char *task = cluster_task_name(t, a->service);
+	cleanup_free char *what = xasprintf("task %s", task);
 	cleanup_free char *error = xasprintf("it is '%s'%s%s", t->state, *t->error ? ": " : "",
 					     t->error);
 
-	add_missing(s, a, "not-running", error);
+	missing_add(&s->plan->missing, what, a->node ? a->node->name : NULL, "not-running", error);
 }
 
 static void note_waiting(struct selection *s, const struct candidate *a)
 {
-	cleanup_free char *task = task_name(a);
+	cleanup_free char *task = cluster_task_name(a->task, a->service);
 
 	plan_note(s->plan, "task %s does not run: Swarm has not started its next attempt", task);
+}
+
+static bool reach_task(struct selection *s, const struct candidate *a)
+{
+	cleanup_free char *task = cluster_task_name(a->task, a->service);
+	cleanup_free char *what = xasprintf("task %s", task);
+
+	return targets_reach(&s->found, a->node, what);
+}
+
+/* True when so many of its service were taken that no more are asked for. */
+static bool enough(const struct selection *s, const struct candidate *a)
+{
+	int64_t most = s->request->tasks;
+
+	return most && !a->named && s->taken[a->service - s->cluster->services] >= most;
+}
+
+/* With --tasks another one, that runs, may do as well: those come first. */
+static bool may_miss(const struct selection *s, const struct candidate *a)
+{
+	return !s->request->tasks || a->named;
 }
 
 /* One slot's candidates, the best first. */
 static void take_slot(struct selection *s, const struct candidate *list, size_t n)
 {
-	bool alive = s->alive[list->service - s->cluster->services];
+	size_t service = (size_t)(list->service - s->cluster->services);
+	bool miss = may_miss(s, list);
 
-	if (list->fate == WANTED && alive)
+	if (list->fate == WANTED && s->alive[service] && miss)
 		add_wanted(s, list);
-	if (list->fate == WAITS && alive)
+	if (list->fate == WAITS && s->alive[service] && miss)
 		note_waiting(s, list);
-	if (list->fate == LOST)
-		add_unreachable(s, list);
+	if (list->fate == LOST && miss)
+		reach_task(s, list);
 
 	for (size_t i = 0; i < n && list[i].fate == RUNS; i++) {
-		if (is_reachable(list[i].node))
-			add_target(s, &list[i]);
-		else
-			add_unreachable(s, &list[i]);
+		if (enough(s, &list[i]))
+			continue;
+		if (!miss && targets_node_is_down(list[i].node))
+			continue;
+		if (!reach_task(s, &list[i]))
+			continue;
+		targets_add_task(&s->found, list[i].task, list[i].service);
+		s->taken[service] += !list[i].named;
+		s->any[service] = true;
 	}
+}
+
+static void take_tasks(struct selection *s)
+{
+	size_t end;
+
+	for (size_t i = 0; i < s->n; i = end) {
+		for (end = i + 1; end < s->n && compare_slots(&s->list[i], &s->list[end]) == 0;)
+			end++;
+		take_slot(s, &s->list[i], end - i);
+	}
+}
+
+/* ---- what is no task ---- */
+
+static void take_containers(struct selection *s)
+{
+	const struct cluster *c = s->cluster;
+
+	for (size_t i = 0; i < c->n_containers; i++) {
+		const struct cluster_container *k = &c->containers[i];
+		const struct cluster_node *n = cluster_node(c, k->node_id);
+		cleanup_free char *what = xasprintf("container %s", k->name);
+
+		if (!s->what.containers[i] || !node_allowed(s, n))
+			continue;
+		if (!k->running)
+			plan_note(s->plan, "container %s does not run", k->name);
+		else if (targets_reach(&s->found, n, what))
+			targets_add_container(&s->found, k);
+	}
+}
+
+/* --vxlan takes of node: what it names, and nothing of other hosts. */
+static void take_host(struct selection *s, size_t i)
+{
+	const struct cluster *c = s->cluster;
+	const struct request *r = s->request;
+	const bool *vxlan = s->what.vxlan + i * c->n_networks;
+	const char *own = r->filter_resolved ? r->filter_resolved : r->filter;
+	bool any = memchr(vxlan, 1, c->n_networks * sizeof(*vxlan));
+	bool whole = s->what.hosts[i] && !r->vxlan;
+
+	if (r->vxlan && !s->what.path && s->what.hosts[i] != any) {
+		if (!any)
+			plan_note(s->plan, "nothing on node %s is attached to the network of --vxlan",
+				  c->nodes[i].name);
+		return;
+	}
+	if ((!whole && !any) || !targets_reach(&s->found, &c->nodes[i], "host"))
+		return;
+	/* of a path the filter is for what is inside: outside it would match nothing */
+	targets_add_host(&s->found, &c->nodes[i],
+			 whole ? NULL : targets_vxlan_filter(c, vxlan, s->what.path ? NULL : own));
+}
+
+/* Between hosts only ESP is seen of it. */
+static void note_encrypted(struct selection *s)
+{
+	const struct cluster *c = s->cluster;
+
+	for (size_t k = 0; k < c->n_networks; k++)
+		for (size_t i = 0; i < c->n_nodes && c->networks[k].encrypted; i++)
+			if (s->what.vxlan[i * c->n_networks + k]) {
+				plan_note(s->plan, "network %s is encrypted: hosts show only ESP, of "
+					  "all encrypted overlays together", c->networks[k].name);
+				break;
+			}
+}
+
+static void take_hosts(struct selection *s)
+{
+	const struct cluster *c = s->cluster;
+
+	for (size_t i = 0; i < c->n_nodes; i++)
+		if (s->nodes[i])
+			take_host(s, i);
+	for (size_t i = 0; i < c->n_nodes; i++)
+		if (s->what.ingress[i] && s->nodes[i] &&
+		    targets_reach(&s->found, &c->nodes[i], "ingress"))
+			targets_add_ingress(&s->found, &c->nodes[i]);
+}
+
+/* Only where something that is attached to it runs there is anything of it. */
+static void take_network(struct selection *s, const struct cluster_network *net)
+{
+	const struct cluster *c = s->cluster;
+	cleanup_buf struct buf without = BUF_INIT(NAMES_MAX);
+	cleanup_free char *what = xasprintf("network %s", net->name);
+	size_t n = 0, more = 0;
+
+	for (size_t i = 0; i < c->n_nodes; i++) {
+		const struct cluster_node *node = &c->nodes[i];
+
+		if (!s->nodes[i])
+			continue;
+		if (!resolve_on_node(c, net, node->id)) {
+			if (buf_addf(&without, "%s%s", without.len ? ", " : "", node->name))
+				more++;
+			continue;
+		}
+		n++;
+		if (targets_reach(&s->found, node, what))
+			targets_add_network(&s->found, node, net);
+	}
+	if (n == 0)
+		plan_note(s->plan, "network %s is on no node: nothing that is attached to it runs "
+			  "there", net->name);
+	else if (without.len)
+		plan_note(s->plan, "network %s is not on %s%s: nothing that is attached to it runs "
+			  "there", net->name, without.data, more ? " and others" : "");
+}
+
+static void take_networks(struct selection *s)
+{
+	for (size_t i = 0; i < s->cluster->n_networks; i++)
+		if (s->what.networks[i])
+			take_network(s, &s->cluster->networks[i]);
 }
 
 /* ---- services without ---- */
 
 /* Why the last try failed, if Docker says; borrowed. */
-static const char *some_error(const struct candidate *list, size_t n,
-			      const struct cluster_service *s)
+static const char *some_error(const struct selection *s, const struct cluster_service *service)
 {
-	for (size_t i = 0; i < n; i++)
-		if (list[i].service == s && *list[i].task->error)
-			return list[i].task->error;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->list[i].service == service && *s->list[i].task->error)
+			return s->list[i].task->error;
 	return NULL;
 }
 
-static bool has_target(const struct selection *s, const char *service_id)
-{
-	for (size_t i = 0; i < s->n; i++)
-		if (s->targets[i].service_id && strcmp(s->targets[i].service_id, service_id) == 0)
-			return true;
-	return false;
-}
-
-static void note_empty_services(struct selection *s, const bool *selected,
-				const struct candidate *list, size_t n)
+static void note_empty_services(struct selection *s)
 {
 	for (size_t i = 0; i < s->cluster->n_services; i++) {
 		const struct cluster_service *service = &s->cluster->services[i];
-		const char *error;
+		const char *error = some_error(s, service);
 
-		if (!selected[i] || has_target(s, service->id))
+		if (!s->what.services[i] || s->any[i])
 			continue;
-		error = some_error(list, n, service);
-		plan_note(s->plan, "service %s has no running task%s%s", service->name,
-			  error ? ": " : "", error ? error : "");
+		if (s->alive[i] && s->request->n_only_nodes)
+			plan_note(s->plan, "service %s has no running task on the nodes of --node",
+				  service->name);
+		else
+			plan_note(s->plan, "service %s has no running task%s%s", service->name,
+				  error ? ": " : "", error ? error : "");
 	}
 }
 
 static int nothing_runs(const struct plan *p, size_t first_note, struct err *err)
 {
 	const struct missing_list *m = &p->missing;
+	const struct missing *first = m->n ? &m->items[0] : NULL;
 	const char *text = first_note < p->n_notes ? p->notes[first_note]
-						   : "no service was selected";
+			   : first		   ? first->what
+						   : "nothing of what was selected runs";
 
 	err_set(err, -ENOENT, "nothing to capture: %s", text);
 	if (first_note + 1 < p->n_notes)
 		err_add(err, " (and %zu more)", p->n_notes - first_note - 1);
-	if (m->n > 0 && m->items[0].error)
-		err_add(err, " (%s)", m->items[0].error);
+	if (first && first->error)
+		err_add(err, " (%s)", first->error);
 	return PLAN_E_NOTHING;
+}
+
+static void selection_release(struct selection *s)
+{
+	resolved_release(&s->what);
+	targets_release(&s->found);
+	free(s->nodes);
+	free(s->list);
+	free(s->alive);
+	free(s->taken);
+	free(s->any);
+}
+
+/* A name that does not exist: err tells it. */
+static int find_what(struct selection *s, struct err *err)
+{
+	const struct request *r = s->request;
+	int rc = resolve(r->selectors, r->n_selectors, r->members, s->cluster, &s->what, err);
+
+	if (rc == 0)
+		s->nodes = resolve_nodes(r->only_nodes, r->n_only_nodes, s->cluster, &rc, err);
+	return rc > 0 ? PLAN_E_NOTHING : rc;
 }
 
 int select_targets(const struct request *r, const struct cluster *c, struct target **out,
 		   size_t *n_out, struct plan *notes_and_missing, struct err *err)
 {
-	struct selection s = { .cluster = c, .plan = notes_and_missing };
-	cleanup_free bool *selected = select_services(r, c), *alive = NULL;
-	cleanup_free struct candidate *list = NULL;
-	cleanup_json json_t *keys = json_object();
-	size_t n, end, first_note;
+	cleanup(selection_release) struct selection s = {
+		.cluster = c, .request = r, .plan = notes_and_missing,
+	};
+	size_t first_note = 0;
+	int rc;
 
-	list = find_candidates(c, selected, &n);
-	s.targets = xcalloc(n + c->n_containers, sizeof(*s.targets));
-	s.keys = keys;
-	s.alive = alive = find_alive(c, list, n);
-	for (size_t i = 0; i < n; i = end) {
-		for (end = i + 1; end < n && compare_slots(&list[i], &list[end]) == 0; end++)
-			;
-		take_slot(&s, &list[i], end - i);
+	targets_init(&s.found, c, s.plan);
+	rc = find_what(&s, err);
+	if (rc == 0) {
+		find_candidates(&s);
+		note_encrypted(&s);
+		take_hosts(&s);
+		take_tasks(&s);
+		first_note = s.plan->n_notes;
+		take_networks(&s);
+		take_containers(&s);
+		note_empty_services(&s);
+		targets_follow(&s.found, r, s.what.services, s.what.tasks);
 	}
-
-	first_note = notes_and_missing->n_notes;
-	add_containers(&s);
-	note_empty_services(&s, selected, list, n);
-	*out = s.targets;
-	*n_out = s.n;
-	return s.n ? 0 : nothing_runs(notes_and_missing, first_note, err);
+	*out = s.found.list;
+	*n_out = s.found.n;
+	return rc || s.found.n ? rc : nothing_runs(s.plan, first_note, err);
 }

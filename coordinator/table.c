@@ -60,8 +60,7 @@ const char *table_number(int64_t n, char out[static TABLE_NUMBER_MAX])
 	return out;
 }
 
-/* Characters, not bytes; what is wider than one column is rare in names. */
-static size_t width_of(const char *s)
+size_t table_width(const char *s)
 {
 	size_t n = 0;
 
@@ -72,7 +71,7 @@ static size_t width_of(const char *s)
 
 static void print_cell(FILE *to, const char *text, size_t width, bool last)
 {
-	size_t n = width_of(text);
+	size_t n = table_width(text);
 
 	fprintf(to, "%s%*s", text, last || n >= width ? 0 : (int)(width - n), "");
 	fputs(last ? "\n" : "  ", to);
@@ -86,8 +85,8 @@ void table_print(const struct table *t, FILE *to)
 		return;
 	for (size_t i = 0; i < t->n; i++)
 		for (size_t c = 0; c < t->columns; c++)
-			if (width_of(t->rows[i][c]) > width[c])
-				width[c] = width_of(t->rows[i][c]);
+			if (table_width(t->rows[i][c]) > width[c])
+				width[c] = table_width(t->rows[i][c]);
 	for (size_t i = 0; i < t->n; i++)
 		for (size_t c = 0; c < t->columns; c++)
 			print_cell(to, t->rows[i][c], width[c], c + 1 == t->columns);

@@ -29,6 +29,8 @@ void table_head(struct table *t, const char *first, ...) __attribute__((sentinel
 void table_row(struct table *t, const char *first, ...) __attribute__((sentinel));
 /* A number for a cell, in the caller's buffer; "-" below 0, where it is not known. */
 const char *table_number(int64_t n, char out[static TABLE_NUMBER_MAX]);
+/* Of a cell: characters, not bytes; what is wider than one column is rare in names. */
+size_t table_width(const char *s);
 void table_print(const struct table *t, FILE *to);
 void table_release(struct table *t);
 

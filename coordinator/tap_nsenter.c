@@ -177,7 +177,8 @@ static int start(void *arg, const struct wire_arm *a, const struct wire_wanted *
 	int rc;
 
 	if ((w->kind != WIRE_TASK && w->kind != WIRE_CONTAINER) || !w->container_id)
-		return err_set(err, -ENOTSUP, "ssh-nsenter captures containers only");
+		return err_set(err, -ENOTSUP, "ssh-nsenter captures containers only: hosts, overlays and "
+			       "ingress take the routes agent, local or ssh-push");
 	command = tap_far_command(a, w, s->sudo);
 	rc = begin(s, command, &f, err);
 	if (rc)

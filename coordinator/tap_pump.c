@@ -299,10 +299,14 @@ static bool is_alive(struct tap_run *r)
 
 static void judge_silence(struct tap_run *r, bool here)
 {
-	if (!here) {
+	/* a cut cable may take longer to be noticed than we wait for the answer to a stop */
+	bool late = r->err.code == -ETIMEDOUT;
+
+	if (!here || late) {
 		r->end = WIRE_END_NODE_LOST;
 		err_reset(&r->err);
-		err_set(&r->err, -EPIPE, "the ssh connection to the node broke");
+		err_set(&r->err, -EPIPE, here ? "the node did not answer the stop in time"
+					      : "the ssh connection to the node broke");
 		return;
 	}
 	if (r->end)

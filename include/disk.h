@@ -15,14 +15,14 @@
 
 #include "err.h"
 
-#define DISK_BUFFER (1u << 20)
+#define DISK_BUFFER (2u << 20)
 #define DISK_SMALL (64u << 10)
-#define DISK_SMALLS 8u			/* small buffers for each large one */
+#define DISK_SMALLS 16u			/* small buffers for each large one */
 #define DISK_ALIGN 4096u		/* of addresses, offsets and lengths: O_DIRECT's */
 
 struct disk;
 
-/* buffers: the large ones, at least 2; memory is at most buffers * 1.5 MiB. */
+/* buffers: the large ones, at least 2; memory is at most buffers * 3 MiB. */
 int disk_start(struct disk **out, size_t buffers, struct err *err);
 /* All files are closed by now. NULL is fine. */
 void disk_stop(struct disk *d);

@@ -77,8 +77,6 @@ int pcapng_put_stats(struct buf *b, const struct pcapng_stats *s);
 size_t pcapng_packet_size(uint32_t caplen, uint32_t flags);
 /* Returns the bytes written, pcapng_packet_size(). */
 size_t pcapng_put_packet(void *out, const struct pcapng_packet *p);
-/* The same as a packet of another interface. */
-size_t pcapng_put_packet_of(void *out, uint32_t interface, const struct pcapng_packet *p);
 
 /* ---- reading ---- */
 

@@ -58,6 +58,7 @@ void segment_discard(struct segment *s);
  */
 uint64_t segment_size(const struct segment *s);
 int64_t segment_packets(const struct segment *s);
+int64_t segment_truncated(const struct segment *s);	/* of them, shorter than they were */
 
 #define SEGMENT_OTHER UINT32_MAX
 struct segment_run {

@@ -23,6 +23,7 @@
 #define WIRE_VERSION 1
 #define WIRE_TARGETS_MAX 512		/* of one capture on one node */
 #define WIRE_FOLLOW_MAX 512		/* services whose new tasks join */
+#define WIRE_EXCEPT_MAX 1024		/* tasks of one of them that do not */
 #define WIRE_JOINED_MAX 256		/* targets that joined one capture on one node */
 #define WIRE_NETWORKS_MAX 64		/* of one target */
 #define WIRE_ADDRESSES_MAX 64		/* of one network */
@@ -31,6 +32,7 @@
 #define WIRE_HOSTS_MAX 8192		/* names for the name-resolution block */
 #define WIRE_NOTES_MAX 64
 #define WIRE_GAPS_MAX 64		/* of one target */
+#define WIRE_OFFLOADS_MAX 16		/* of one interface */
 #define WIRE_TEXT_MAX 1024		/* bytes of a name, a label */
 #define WIRE_BODY_MAX (4u << 20)	/* of a request */
 #define WIRE_CONTEXT_MAX (1u << 20)	/* of the coordinator's own object, as text */
@@ -40,7 +42,8 @@
 #define WIRE_COUNT_MAX (1LL << 48)	/* packets, bytes: sums of many stay far from overflow */
 #define WIRE_TIME_MAX (1LL << 62)	/* nanoseconds: differences of two cannot overflow */
 
-enum wire_kind { WIRE_TASK, WIRE_CONTAINER, WIRE_HOST, WIRE_INGRESS, WIRE_NETWORK };
+/* WIRE_NETWORK: an overlay's own namespace; WIRE_LB: the sandbox of its load balancer */
+enum wire_kind { WIRE_TASK, WIRE_CONTAINER, WIRE_HOST, WIRE_INGRESS, WIRE_NETWORK, WIRE_LB };
 enum wire_format { WIRE_PCAPNG, WIRE_PCAP };
 enum wire_state { WIRE_ARMED, WIRE_ENDED, WIRE_FAILED };	/* of one target */
 /* Why a target's capture ended; the texts are DESIGN section 5's. */
@@ -66,6 +69,7 @@ struct wire_wanted {
 	enum wire_kind kind;
 	char *label;			/* "web.3.k7x2a9": into interface descriptions */
 	char *container_id, *task_id;	/* full; NULL: none. Tasks and containers have the first */
+	char *filter;			/* instead of the request's; NULL: that one */
 	struct wire_network *networks;
 	size_t n_networks;
 };
@@ -77,6 +81,8 @@ struct wire_host {
 /* A service whose tasks join the capture when they start on the node. */
 struct wire_service {
 	char *id, *name;
+	char **except;			/* tasks that do not join: "web.2", or a task's id */
+	size_t n_except;
 };
 
 struct wire_arm {
@@ -105,6 +111,14 @@ struct wire_interface {
 	int64_t index, mtu;
 	char *mac;				/* "02:42:…", NULL when it has none */
 	char *link_type;			/* "EN10MB", pcap's name */
+	char **addresses;			/* "10.0.1.5/24" */
+	size_t n_addresses;
+	int64_t peer;		/* index of a veth's other end, or of what it lies on; 0: none */
+	char *master;		/* the bridge that it is a port of; NULL: none */
+	int64_t vni;		/* of a vxlan interface, else 0 */
+	/* "tx-checksum", "tso", "gso", "gro": what happens to packets after, or before, they are seen */
+	char **offloads;
+	size_t n_offloads;
 };
 
 struct wire_file {
@@ -129,6 +143,7 @@ struct wire_target {
 	enum wire_state state;
 	enum wire_end end;
 	char *error;				/* NULL: none */
+	bool absent;		/* of a failed one: this node has no such namespace, which is no fault */
 	char *container_id, *image;		/* NULL: none */
 	int64_t started_ns, stopped_ns;
 	int64_t packets, bytes;			/* written */
@@ -212,6 +227,13 @@ char *wire_error_text(const char *body, size_t len, const char *def);
 /* Of a target's, to be owned by another. */
 struct wire_network *wire_networks_copy(const struct wire_network *list, size_t n);
 void wire_networks_release(struct wire_network *list, size_t n);
+/* Of an arm request's follow. */
+struct wire_service *wire_services_copy(const struct wire_service *list, size_t n);
+void wire_services_release(struct wire_service *list, size_t n);
+/* The service that a task joins by, NULL: it is of none of these, or left out. task: "web.2". */
+const struct wire_service *wire_service_takes(const struct wire_service *list, size_t n,
+					      const char *service_id, const char *task,
+					      const char *task_id);
 
 void wire_arm_release(struct wire_arm *a);
 void wire_report_release(struct wire_report *r);

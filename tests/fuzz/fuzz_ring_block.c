@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct pcapng_packet p = { 0 };
 
 		sum += overlap_key(&f);
-		ring_frame_to_packet(&f, links[*data & 3], *data & 4 ? 64 : 262144, &p);
+		ring_frames_to_packets(&f, 1, 0, links[*data & 3], *data & 4 ? 64 : 262144, &p);
 		if (p.data < block || p.caplen > size - 1 ||
 		    p.data + p.caplen > block + size - 1 || p.caplen > caplen + 16)
 			abort();

@@ -45,7 +45,7 @@ same_order() {
 tcpdump_in() {
 	pid_of "$2"
 	start "$1" run_on "$node" nsenter -t "$pid" -n tcpdump -i eth0 --immediate-mode -U -B 16384 -w "$SHARE/$1.pcap"
-	wait_for 5 grep -q 'listening on' "$BATS_TEST_TMPDIR/$1.err"
+	wait_for 60 grep -q 'listening on' "$BATS_TEST_TMPDIR/$1.err"
 }
 
 # leave_behind NAME ARG...: a capture of web, ended by ^C twice, the second one while a slow node3 gives out its files
@@ -58,7 +58,7 @@ leave_behind() {
 	exec_task client@node1 /workload flood "$to" 80 3000 1000
 	run_on node3 tc qdisc replace dev eth0 root tbf rate 8mbit burst 16k latency 100ms
 	kill -INT "${!1}"
-	wait_for 5 staged "$1"
+	wait_for 60 staged "$1"
 	stop "$1" 1
 	run_on node3 tc qdisc del dev eth0 root
 }

@@ -14,9 +14,10 @@ setup() { well; }
 @test "a node's disk fills: its targets end as disk-floor with all that came before, the rest goes on" {
 	local task spool last
 	task=$(web_on node3) spool=$(spool_of node3)
-	run_on node3 mount -t tmpfs -o size=16m tmpfs "$spool"
+	# the floor is 3.2 MiB, a mark 4 MiB above it is reached after 0.8 MiB, and the quota, 6.4 MiB, is not
+	run_on node3 mount -t tmpfs -o size=64m tmpfs "$spool"
 	docker_on node3 rm -f "$(agent_on node3)" >/dev/null
-	run_on node3 sh -c "head -c 14m /dev/zero >$spool/others"
+	run_on node3 sh -c "head -c 56m /dev/zero >$spool/others"
 	wait_for 60 agents_answer
 	start c swarmcap capture web -f "$FLOOD" -o "$SHARE/floor.tar"
 	armed c
@@ -43,24 +44,25 @@ setup() { well; }
 }
 
 @test "a service is scaled to zero, updated and removed: its tasks end, with all that came, exit 0" {
-	local how task on container
+	local how name task on container
 	is_gone() { [ "$(docker_on "$on" inspect -f '{{.State.Running}}' "$container" 2>/dev/null)" != true ]; }
 	for how in 'update --replicas 0' 'update --force' rm; do
-		lab service brief 2 serve 80 2>/dev/null || { docker_on node1 service scale -d brief=2 >/dev/null; brief_runs() { [ "$(placed brief | wc -l)" -eq 2 ]; }; wait_for 30 brief_runs; }
-		read -r task on container < <(placed brief | head -n 1)
+		name=brief-${how: -1}
+		lab service "$name" 2 serve 80
+		read -r task on container < <(placed "$name" | head -n 1)
 		task=$(cut -d. -f1,2 <<<"$task")
-		start c swarmcap capture brief -f "$FLOOD" -o "$SHARE/brief.tar" --force
+		start c swarmcap capture "$name" -f "$FLOOD" -o "$SHARE/$name.tar"
 		armed c
 		witness seen "$task"
 		flood sent "$task" 300 300
 		ends sent
 		# shellcheck disable=SC2086 # words
-		docker_on node1 service ${how/update/update -q --detach} brief >/dev/null
+		docker_on node1 service ${how/update/update -q --detach} "$name" >/dev/null
 		wait_for 60 is_gone
-		sleep 1.5	# the agent hears it from the engine
+		wait_for 60 grep -q "$task\..* ended: task-ended" "$BATS_TEST_TMPDIR/c.err"
 		stop seen 0 || true
 		stop c
-		unpack "$SHARE/brief.tar"
+		unpack "$SHARE/$name.tar"
 		whole
 		[ "$(manifest "[.targets[] | select(.task == \"$task\" and .packets > 0) | .end] | join(\" \")")" = task-ended ]
 		[ "$(manifest "[.targets[] | select(.task == \"$task\") | .packets] | add")" -eq 300 ]

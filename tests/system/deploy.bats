@@ -120,7 +120,7 @@ agent_pid() { docker_on "$1" inspect -f '{{.State.Pid}}' "$(docker_on "$1" ps -q
 healthy() { [ "$(docker_on "$1" inspect -f '{{.State.Health.Status}}' "$(docker_on "$1" ps -q | head -1)")" = healthy ]; }
 
 @test "Docker finds each agent healthy" {
-	for n in node1 node2 node3; do wait_for 20 healthy $n; done
+	for n in node1 node2 node3; do wait_for 60 healthy $n; done
 }
 
 @test "undeploy refuses while an agent does not answer: nobody knows what lies there" {
@@ -243,10 +243,10 @@ sleeper() {
 
 no_sleeper() {
 	docker_on node1 service rm sleeper
-	wait_for 20 docker_on node1 network rm app
+	wait_for 60 docker_on node1 network rm app
 }
 
-capturing() { wait_for 15 grep -q '^swarmcap: capturing' "$BATS_TEST_TMPDIR/err"; }
+capturing() { wait_for 60 grep -q '^swarmcap: capturing' "$BATS_TEST_TMPDIR/err"; }
 
 @test "captures that run are not ended by a deploy or undeploy" {
 	local before
@@ -278,10 +278,12 @@ capturing() { wait_for 15 grep -q '^swarmcap: capturing' "$BATS_TEST_TMPDIR/err"
 	finish KILL
 	run -1 swarmcap undeploy
 	[[ $output == *'(running)'* ]]
+	id=$(grep -oEm 1 '[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}' <<<"$output" | head -1)
+	# the agents' next life goes on with it
 	run -0 swarmcap deploy --force --port 9473
+	run -0 swarmcap stop "$id"
 	run -1 swarmcap deploy --port 9474
 	[[ $output == *'(not fetched)'* ]]
-	id=$(grep -oEm 1 '[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}' <<<"$output" | head -1)
 	run -0 swarmcap rm "$id"
 	no_sleeper
 }
@@ -312,8 +314,8 @@ is_new() { [ "$(ca_label)" != "$1" ]; }
 	[ "$(ca_label)" = "$before" ]
 	# died after
 	background swarmcap deploy --rotate
-	wait_for 10 grep -q 'updating the service' "$BATS_TEST_TMPDIR/err"
-	wait_for 10 is_new "$before"
+	wait_for 60 grep -q 'updating the service' "$BATS_TEST_TMPDIR/err"
+	wait_for 60 is_new "$before"
 	finish KILL
 	run -0 swarmcap deploy
 	[[ $output == *'a rotation was interrupted: finishing it'* ]]
@@ -334,7 +336,7 @@ is_down() { docker_on node1 node ls --format '{{.Hostname}} {{.Status}}' | grep 
 	"$top/deploy/mkimage" "$old" "$old.tar"
 	lab image --node node2 "$old.tar"
 	docker_on node2 rm -f "$(docker_on node2 ps -q --filter label=com.docker.swarm.service.name=swarmcap-agent)"
-	wait_for 20 old_agent_answers
+	wait_for 60 old_agent_answers
 	run -3 swarmcap doctor
 	[[ $output == *'node2: its agent is 0.0.9'* ]]
 	run -3 swarmcap deploy
@@ -347,7 +349,7 @@ is_down() { docker_on node1 node ls --format '{{.Hostname}} {{.Status}}' | grep 
 @test "nodes without an agent are told with why" {
 	docker_on node1 node update --availability drain node3
 	docker_on node1 node update --availability pause node2
-	wait_for 10 no_agent_on node3
+	wait_for 60 no_agent_on node3
 	run -0 swarmcap deploy
 	[[ $output == *'node3: no agent: the node is drained'* ]]
 	[[ $output == *'node2: no agent: the node is paused'* ]]
@@ -396,7 +398,7 @@ nothing_left() {
 }
 
 @test "nothing is left, but the deployer's credentials" {
-	wait_for 20 nothing_left
+	wait_for 60 nothing_left
 	run -0 run_on node1 sh -c 'ls /root/.config/swarmcap/*/ca-key.pem'
 	run -0 swarmcap undeploy
 	[[ $output == *'no agent is deployed'* ]]
@@ -404,7 +406,7 @@ nothing_left() {
 	run -0 swarmcap deploy --image swarmcap-agent:latest --rotate
 	[ "$(sha256sum < <(run_on node1 sh -c 'cat /root/.config/swarmcap/*/ca.pem'))" != "$before" ]
 	run swarmcap undeploy
-	wait_for 20 nothing_left
+	wait_for 60 nothing_left
 }
 
 @test "certificates by hand, that end soon: doctor warns, deploy renews" {

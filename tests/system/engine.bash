@@ -69,7 +69,7 @@ end_ours() {
 	[[ $(readlink "/proc/$1/exe") == @(*/swarmcap-agent|*/frames)* ]] || return 0
 	kill -CONT "$1"
 	kill -TERM "$1"
-	wait_for 5 not_there "$1" || kill -KILL "$1"
+	wait_for 60 not_there "$1" || kill -KILL "$1"
 }
 
 start_agent() {
@@ -86,7 +86,7 @@ kill_agent() {
 	local pid
 	pid=$(<"$LAB_DIR/$1.pid")
 	kill -s "$2" "$pid"
-	wait_for 5 not_there "$pid"
+	wait_for 60 not_there "$pid"
 }
 not_there() { [ ! -e "/proc/$1/exe" ] || grep -q '^State:.Z' "/proc/$1/status"; }
 
@@ -109,7 +109,7 @@ limit_disk() {
 cgroup_remove() {
 	local d
 	for d in "$blkio/$LAB_NAME" "/sys/fs/cgroup/$LAB_NAME"; do
-		[ ! -d "$d" ] || wait_for 5 rmdir "$d" || true
+		[ ! -d "$d" ] || wait_for 60 rmdir "$d" || true
 	done
 }
 
@@ -197,7 +197,7 @@ start() {
 # tcpdump hands over nothing of the block that is open when it is interrupted: it gets its second
 tcpdump_in() { # NAME NS INTERFACE [FILTER]
 	start "$1" nsenter --net="$LAB_DIR/netns/1-$2" tcpdump -Z root -i "$3" -B 65536 -w "$BATS_TEST_TMPDIR/$1.pcap" "${@:4}"
-	wait_for 5 grep -q 'listening on' "$BATS_TEST_TMPDIR/$1.err"
+	wait_for 60 grep -q 'listening on' "$BATS_TEST_TMPDIR/$1.err"
 }
 
 engine_clean() {

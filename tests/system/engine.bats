@@ -33,7 +33,7 @@ small_agent() { agent=small; agent_answers small; }
 
 tcp_through() { # NS ADDRESS TIMES: so many bursts of 400 kB, less than a small ring
 	start server nsenter --net="$LAB_DIR/netns/1-$inner" timeout 10 busybox nc -l -p 5001
-	wait_for 30 listens
+	wait_for 60 listens
 	within "$1" timeout 10 bash -c "exec 5>/dev/tcp/$2/5001; for i in {1..$3}; do head -c 400000 /dev/zero >&5; sleep 0.03; done"
 	wait "$server"
 }

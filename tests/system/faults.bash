@@ -36,7 +36,7 @@ agents_answer() { run -0 swarmcap doctor; }
 witness() {
 	pid_of "$2"
 	start "$1" run_on "$node" nsenter -t "$pid" -n tcpdump -i any -nn -U -B 8192 --time-stamp-precision=nano -w - "$FLOOD"
-	wait_for 20 grep -q 'listening on' "$BATS_TEST_TMPDIR/$1.err"
+	wait_for 60 grep -q 'listening on' "$BATS_TEST_TMPDIR/$1.err"
 }
 
 testify() { sleep 1.5; stop "$1"; }
@@ -101,7 +101,7 @@ no_packet_sockets() {
 		! in_task "$task" ip -d link show | grep -q 'promiscuity [1-9]' || return 1
 	done
 }
-nothing_stays() { wait_for 30 no_packet_sockets; }
+nothing_stays() { wait_for 60 no_packet_sockets; }
 
 # The first task of web on a node
 web_on() { placed web | awk -v n="$1" '$2 == n { sub(/\.[^.]*$/, "", $1); print $1; exit }'; }

@@ -21,7 +21,7 @@ teardown_file() { lab_down; }
 
 setup() { state >"$BATS_TEST_TMPDIR/before"; }
 teardown() {
-	wait_for 10 as_before
+	wait_for 60 as_before
 	diff "$BATS_TEST_TMPDIR/before" <(state)
 }
 # What there is on the node: containers, images, and processes that capture
@@ -64,7 +64,7 @@ helper() {
 	exec 7>"$hold"
 }
 let_go() { exec 7>&-; }
-helper_armed() { wait_for 40 grep -q '^armed' "$BATS_TEST_TMPDIR/err"; }
+helper_armed() { wait_for 60 grep -q '^armed' "$BATS_TEST_TMPDIR/err"; }
 
 # Requests FROM to TO are in the file, each once, asked and answered
 has_requests() {
@@ -126,7 +126,7 @@ the_helper() { docker_on node1 ps -q --filter label=swarmcap.helper; }
 		helper_armed
 		send_and_end 2001 2020
 		has_requests 2001 2020
-		wait_for 10 as_before
+		wait_for 60 as_before
 	done
 }
 
@@ -139,7 +139,7 @@ the_helper() { docker_on node1 ps -q --filter label=swarmcap.helper; }
 		kill -KILL "$background"
 		wait "$background" || true
 		let_go
-		wait_for 20 no_helper
+		wait_for 60 no_helper
 	done
 	# the image that was loaded stays for the next capture, which removes it
 	rm -f "$BATS_TEST_TMPDIR/"{hold,out.pcapng}
@@ -213,7 +213,7 @@ in_registry() {
 	in_registry tools-ash "$SHARE/registry"
 	run_on node1 busybox nc -ll -p 5000 -e "$top/tests/system/registry" "$SHARE/registry" 3>&- >/dev/null 2>&1 &
 	listens() { run_on node1 ss -Hltn 'sport = :5000' | grep -q .; }
-	wait_for 5 listens
+	wait_for 60 listens
 	helper HELPER_IMAGE=$name
 	let_go
 	finish

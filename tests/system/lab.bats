@@ -100,7 +100,7 @@ reaches() { run_on "$1" curl -s -o /dev/null -m 1 "http://$(lab address "$2"):23
 	[ "$(awk '{ print $3 }' <<<"$output" | xargs)" = "$(seq 60 | xargs)" ]
 	[ "$(awk '{ print $2 }' <<<"$output" | sort -u | wc -l)" -eq 6 ]
 	[ "$(exec_task client@node2 hostname)" = client-node2 ]
-	wait_for 5 exec_task client@node2 grep -qE ' client-node2-[0-9]+$' /log
+	wait_for 60 exec_task client@node2 grep -qE ' client-node2-[0-9]+$' /log
 	in_task web.3 ip -br link | grep -q eth0
 }
 
@@ -116,7 +116,7 @@ reaches() { run_on "$1" curl -s -o /dev/null -m 1 "http://$(lab address "$2"):23
 	lab cut node2
 	run ! reaches node2 node1
 	lab heal node2
-	wait_for 5 reaches node2 node1
+	wait_for 60 reaches node2 node1
 }
 
 @test "a power cut kills a node at once; powered on, it is the same node again" {
@@ -133,16 +133,16 @@ reaches() { run_on "$1" curl -s -o /dev/null -m 1 "http://$(lab address "$2"):23
 	done
 	lab start node3
 	[ "$(run_on node3 cat /root/kept)" = kept ]
-	wait_for 20 ready node1 3
+	wait_for 60 ready node1 3
 	[ "$(docker_on node3 info -f '{{.Swarm.NodeID}}')" = "$id" ]
 }
 
 @test "another node joins, and may become a manager" {
 	run -0 lab add
 	[ "$output" = node4 ]
-	wait_for 5 ready node1 4
+	wait_for 60 ready node1 4
 	lab promote node4
-	wait_for 10 ready node4 4
+	wait_for 60 ready node4 4
 }
 
 @test "a second lab stands beside the first" {

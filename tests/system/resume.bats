@@ -26,7 +26,7 @@ goes_on() { docker_on "$1" logs "$(agent_on "$1")" 2>&1 | grep -q 'goes on with'
 	flood sent $task 100000 200
 	sleep 3
 	kill_agent "$node"
-	wait_for 30 goes_on "$node"
+	wait_for 60 goes_on "$node"
 	sleep 1
 	testify seen
 	stop k 3
@@ -55,7 +55,7 @@ goes_on() { docker_on "$1" logs "$(agent_on "$1")" 2>&1 | grep -q 'goes on with'
 	sleep 1
 	docker_on node1 service update -q --detach --force swarmcap-agent >/dev/null
 	wait_for 60 answers_again "$node" "$old"
-	wait_for 30 goes_on "$node"
+	wait_for 60 goes_on "$node"
 	sleep 1
 	testify seen
 	stop u 3
@@ -82,7 +82,7 @@ goes_on() { docker_on "$1" logs "$(agent_on "$1")" 2>&1 | grep -q 'goes on with'
 		ends sent
 		sleep 3		# what is younger than 2.5 s may still lie in a ring
 		kill_agent "$node"
-		wait_for 30 goes_on "$node"
+		wait_for 60 goes_on "$node"
 	done
 	flood sent web.3 2000 1000
 	ends sent

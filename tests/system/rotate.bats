@@ -53,7 +53,7 @@ all_sound() {
 tcpdump_in() {
 	pid_of "$2"
 	start "$1" run_on "$node" nsenter -t "$pid" -n tcpdump -i eth0 --immediate-mode -U -B 16384 -w "$SHARE/$1.pcap" 'udp port 80'
-	wait_for 30 grep -q 'listening on' "$BATS_TEST_TMPDIR/$1.err"
+	wait_for 60 grep -q 'listening on' "$BATS_TEST_TMPDIR/$1.err"
 }
 
 # spooled PATTERN: files of that name in the spool of web.1's node

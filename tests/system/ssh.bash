@@ -60,7 +60,7 @@ gone_from() {
 
 nothing_left() {
 	[ $# -gt 0 ] || set -- node1 node2 node3
-	wait_for 10 gone_from "$@" || gone_from "$@"
+	wait_for 60 gone_from "$@" || gone_from "$@"
 }
 
 from_laptop() { lab laptop "$BUILD/swarmcap" -H ssh://admin@node1 "$@"; }

@@ -87,7 +87,7 @@ readable() {
 	lab import "$SHARE/tcpdump.tar" tcpdump:here
 	lab image --node node3 "$BUILD/image.tar"
 	docker_on node1 node update --availability active node3 >/dev/null
-	wait_for 20 swarmcap -q doctor
+	wait_for 60 swarmcap -q doctor
 	image_known node1 node2 node3
 
 	start agent swarmcap capture web client -o "$SHARE/agent.tar"
@@ -285,7 +285,7 @@ readable() {
 	docker_on node3 service create -q --detach --no-resolve-image --name alone --replicas 2 swarmcap-workload serve 80 >/dev/null
 	# as the manager knows it: that is later than the engine does
 	runs() { [ "$(docker_on node3 service ps --format '{{.CurrentState}}' alone | grep -c ^Running)" -eq 2 ]; }
-	wait_for 20 runs
+	wait_for 60 runs
 	NODE=node3 run -0 --separate-stderr swarmcap ls alone
 	[ "$(awk '$1 == "alone" { print $NF }' <<<"$output" | xargs)" = 'local local' ]
 	NODE=node3 start one swarmcap capture alone -o "$SHARE/one-node.tar"

@@ -16,7 +16,7 @@ setup_file() {
 		docker_on node1 service create --detach --quiet --no-resolve-image --network app --endpoint-mode dnsrr \
 			--constraint "node.hostname==node$n" --stop-grace-period 1s --name "on$n" swarmcap-workload serve 80 >/dev/null
 	done
-	for n in 1 2 3; do wait_for 20 runs_on "$n"; done
+	for n in 1 2 3; do wait_for 60 runs_on "$n"; done
 	image_known node1 node2 node3
 }
 teardown() { calm; }
@@ -71,7 +71,7 @@ on_node2() { run_on node2 sh -c "$1"; }
 	lab nosshd node2
 	run_on node2 busybox nc -ll -p 22 -e sleep 60 3>&- >/dev/null 2>&1 &
 	listens() { run_on node2 ss -Hltn 'sport = :22' | grep -q .; }
-	wait_for 5 listens
+	wait_for 60 listens
 	from=$(date +%s)
 	run -3 swarmcap capture on1 on2 on3 --route ssh-nsenter -d 2s -o "$SHARE/silent.tar"
 	[ $(($(date +%s) - from)) -lt 20 ]
@@ -197,7 +197,7 @@ on_node2() { run_on node2 sh -c "$1"; }
 
 @test "more tasks on a node than a login may have sessions: all are captured" {
 	docker_on node1 service scale -d on2=12 >/dev/null
-	wait_for 20 runs_on 2 12
+	wait_for 60 runs_on 2 12
 	run -0 swarmcap capture on2 --route ssh-nsenter -d 500ms -o "$SHARE/twelve.tar"
 	unpack "$SHARE/twelve.tar"
 	captured node2

@@ -19,7 +19,7 @@ healthy() { with "$BUILD/swarmcap" doctor; }
 
 @test "the stack's agents answer, and doctor finds them healthy" {
 	run -0 with docker stack deploy --resolve-image never -c "$top/deploy/stack.yml" swarmcap
-	wait_for 30 healthy
+	wait_for 60 healthy
 	run -0 healthy
 	[ "$(grep -cE '^node[12] +ready +agent +0\.1\.0 .* 36[45] days .* seen$' <<<"$output")" = 2 ]
 }
@@ -43,7 +43,7 @@ healthy() { with "$BUILD/swarmcap" doctor; }
 
 @test "a capture goes through it; deploy and undeploy leave it alone" {
 	run -0 with docker stack deploy --resolve-image never -c "$top/deploy/stack.yml" swarmcap
-	wait_for 30 healthy
+	wait_for 60 healthy
 	run -0 with "$BUILD/swarmcap" capture web -d 1s -o "$SHARE/web.tar"
 	run -1 with "$BUILD/swarmcap" deploy --image swarmcap-agent:latest
 	[[ $output == *"'swarmcap_agent' was not made by"* ]]

@@ -301,6 +301,10 @@ static enum MHD_Result answer_services(struct MHD_Connection *c)
 	return answer_json(c, list);
 }
 
+static const char networks[] = "[{\"Id\": \"sxrblvjzdul2w5rkc7g5nqstr\", \"Name\": \"app\", "
+			       "\"Driver\": \"overlay\", \"Options\": {"
+			       "\"com.docker.network.driver.overlay.vxlanid_list\": \"4097\"}}]";
+
 static enum MHD_Result serve(void *arg, struct MHD_Connection *c, const char *url,
 			     const char *method, const char *version, const char *data,
 			     size_t *size, void **state)
@@ -314,6 +318,10 @@ static enum MHD_Result serve(void *arg, struct MHD_Connection *c, const char *ur
 		return answer_json(c, answers[0]);
 	if (strcmp(url, "/v1.41/nodes") == 0)
 		return answer_json(c, answers[1]);
+	if (strcmp(url, "/v1.41/networks") == 0)
+		return fake_answer(c, 200, networks, strlen(networks), NULL);
+	if (str_starts(url, "/v1.41/containers/"))
+		return answer_message(c, 404, "No such container: x");
 	if (strcmp(url, "/v1.41/services") == 0)
 		return answer_services(c);
 	if (str_starts(url, "/v1.41/services/"))
@@ -321,6 +329,8 @@ static enum MHD_Result serve(void *arg, struct MHD_Connection *c, const char *ur
 	if (strcmp(url, "/v1.41/tasks") != 0)
 		return answer_message(c, 500, url);
 	filters = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "filters");
+	if (filters && strstr(filters, "attachment"))
+		return fake_answer(c, 200, "[]", 2, NULL);
 	free(asked_tasks);
 	asked_tasks = xstrdup(filters ? filters : "");
 	return answer_json(c, answers[3]);
@@ -387,6 +397,40 @@ static void test_load(void **state)
 	cluster_release(&c);
 }
 
+/* What is not a service by name takes the lists, and no more of them than it may mean. */
+static void test_lists(void **state)
+{
+	struct err err = ERR_INIT;
+	struct cluster c;
+
+	assert_int_equal(load("we*", "stack:shop", &c, &err), 0);
+	assert_int_equal(c.n_services, 2);
+	assert_non_null(strstr(asked_tasks, "d2r35afdhd8194onezb7fm8xy"));
+	assert_int_equal(c.n_networks, 0);
+	cluster_release(&c);
+	assert_int_equal(load("task:web.3", NULL, &c, &err), 0);
+	assert_string_equal(asked_tasks, "");
+	assert_int_equal(c.n_services, 11);
+	cluster_release(&c);
+	assert_int_equal(load("network:app", "vxlan:sxrb", &c, &err), 0);
+	assert_int_equal(c.networks[0].vni, 4097);
+	cluster_release(&c);
+	assert_int_equal(load("node:node2", "ingress", &c, &err), 0);
+	assert_int_equal(c.n_services + c.n_tasks, 0);
+	cluster_release(&c);
+	/* not here: a task's, by the beginning of its id */
+	assert_int_equal(load("container:e59d7ccf1ab2", NULL, &c, &err), 0);
+	cluster_release(&c);
+	assert_int_equal(load("container:nosuch", NULL, &c, &err), CLUSTER_E_UNKNOWN);
+	assert_string_equal(err.text, "there is no container 'nosuch' on node1, and none of this id in "
+				      "a task or on an overlay");
+	cluster_release(&c);
+	assert_int_equal(load("stack:nosuch", NULL, &c, &err), CLUSTER_E_UNKNOWN);
+	cluster_release(&c);
+	assert_int_equal(load("pod:x", NULL, &c, &err), -EINVAL);
+	cluster_release(&c);
+}
+
 static void check_unknown(const char *name)
 {
 	struct err err = ERR_INIT;
@@ -406,8 +450,10 @@ static void test_unknown(void **state)
 	check_unknown("WEB");
 	check_unknown("web3");
 	check_unknown("..");
-	check_unknown("../info");
-	check_unknown("web?status=true");
+	check_unknown("?ebb");
+	check_unknown("web?status*");
+	assert_int_equal(load("../info", NULL, &c, &err), -EINVAL);
+	cluster_release(&c);
 	assert_int_equal(load("o", NULL, &c, &err), -EINVAL);
 	assert_string_equal(err.text, "'o' is the beginning of several services' ids");
 	cluster_release(&c);
@@ -421,7 +467,7 @@ int main(void)
 		cmocka_unit_test(test_tasks_that_run), cmocka_unit_test(test_task),
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_odd_task), cmocka_unit_test(test_load),
-		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_lists), cmocka_unit_test(test_unknown),
 	};
 
 	return cmocka_run_group_tests_name("cluster", tests, start, stop);

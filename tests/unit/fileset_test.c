@@ -254,6 +254,89 @@ static void test_max_packets_over_all_files(void **state)
 	wire_arm_release(&a);
 }
 
+/* ---- many at once ---- */
+
+#define MANY 3000
+
+struct told {
+	int result;
+	char text[4096];		/* each file's name, bytes, packets and times */
+};
+
+static void tell(struct told *t, const struct wire_file *f)
+{
+	size_t n = strlen(t->text);
+
+	snprintf(t->text + n, sizeof(t->text) - n, "%s %lld %lld %lld %lld\n", f->name,
+		 (long long)f->bytes, (long long)f->packets, (long long)f->first_ns,
+		 (long long)f->last_ns);
+}
+
+/* Packets of all sizes and interfaces, in runs of up to `step` for one call. */
+static void feed(const struct wire_arm *a, size_t step, struct told *t)
+{
+	static struct pcapng_packet p[MANY];
+	struct fileset_end end;
+	size_t at = 0, taken;
+	struct fileset *f;
+
+	for (size_t i = 0; i < MANY; i++)
+		p[i] = (struct pcapng_packet){
+			.interface = i % 97 < 50 ? 0 : i % 3, .ts_ns = T0 + (int64_t)i,
+			.caplen = (uint32_t)(i * 7 % 1500), .len = 1400, .data = data,
+			.flags = i % 2 ? PCAPNG_INBOUND : 0,
+		};
+	*t = (struct told){ .text = "" };
+	f = open_fileset(a, &t->result);
+	while (at < MANY && (!t->result || t->result == FILESET_E_BUSY)) {
+		size_t n = MANY - at < step ? MANY - at : step;
+
+		t->result = fileset_add(f, p + at, n, &taken, NULL);
+		assert_true(t->result ? taken <= n : taken == n);
+		at += taken;
+		if (t->result == FILESET_E_BUSY)
+			clock_sleep_ms(1);
+	}
+	assert_int_equal(fileset_packets(f), at);
+	finish(f, &end);
+	for (size_t i = 0; i < n_ended; i++)
+		tell(t, &ended[i]);
+	for (size_t i = 0; i < end.n_files; i++)
+		tell(t, &end.files[i]);
+	clear(&end);
+}
+
+/* How many are given at once makes no difference, at no limit. */
+static void test_runs(void **state)
+{
+	static const struct {
+		int64_t max_bytes, max_packets, rotate_bytes;
+		enum wire_format format;
+	} cases[] = {
+		{ 0, 0, 0, WIRE_PCAPNG }, { 0, 1234, 0, WIRE_PCAPNG },
+		{ 1000000, 0, 0, WIRE_PCAPNG }, { 1000001, 0, 0, WIRE_PCAP },
+		{ 0, 0, 100000, WIRE_PCAPNG }, { 1500000, 2000, 70000, WIRE_PCAP },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct wire_arm a = world_arm(WORLD_ID, 1);
+		struct told one, many;
+
+		a.max_bytes = cases[i].max_bytes;
+		a.max_packets = cases[i].max_packets;
+		a.rotate_bytes = cases[i].rotate_bytes;
+		a.format = cases[i].format;
+		feed(&a, 1, &one);
+		assert_true(strlen(one.text) > 0);
+		for (size_t step = 3; step <= 3000; step *= 10) {
+			feed(&a, step, &many);
+			assert_string_equal(many.text, one.text);
+			assert_int_equal(many.result, one.result);
+		}
+		wire_arm_release(&a);
+	}
+}
+
 static int64_t bytes_of(const struct fileset_end *end)
 {
 	int64_t sum = 0;
@@ -622,6 +705,7 @@ int main(void)
 		cmocka_unit_test(test_classic_files),
 		cmocka_unit_test(test_quiet_target_has_one_file),
 		cmocka_unit_test(test_max_packets_over_all_files),
+		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_max_bytes_over_all_files),
 		cmocka_unit_test(test_too_small_leaves_nothing),
 		cmocka_unit_test(test_rotation_by_bytes),

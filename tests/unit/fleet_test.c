@@ -248,7 +248,7 @@ static void follow(struct stage *s)
 	s->cluster.nodes = &s->followed;
 	s->cluster.n_nodes = s->comes_later ? 0 : 1;
 	s->plan.follow = xcalloc(1, sizeof(*s->plan.follow));
-	s->plan.follow[0] = (struct wire_service){ xstrdup("s"), xstrdup("web") };
+	s->plan.follow[0] = (struct wire_service){ .id = xstrdup("s"), .name = xstrdup("web") };
 	s->plan.n_follow = 1;
 }
 

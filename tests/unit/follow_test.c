@@ -65,7 +65,7 @@ static struct capture *start(void)
 	struct wire_arm a = world_arm(WORLD_ID, 0);
 
 	a.follow = xcalloc(1, sizeof(*a.follow));
-	a.follow[0] = (struct wire_service){ xstrdup("svc1"), xstrdup("web") };
+	a.follow[0] = (struct wire_service){ .id = xstrdup("svc1"), .name = xstrdup("web") };
 	a.n_follow = 1;
 	return world_start(&w, &a);
 }

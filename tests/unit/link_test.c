@@ -58,6 +58,47 @@ static void clock_ignores_nonsense(void **state)
 	assert_int_equal(c.probes, 0);
 }
 
+static void clock_drift_is_followed(void **state)
+{
+	const struct link_clock first = { .offset_ns = 1000, .error_ns = 100, .probes = 8, .at_ns = 5 * NS_PER_S };
+	struct link_clock later = { .offset_ns = 1150, .error_ns = 60, .probes = 8, .at_ns = 15 * NS_PER_S };
+	const struct link_clock none = { 0 };
+	struct link_clock c;
+
+	/* within the errors: the better one, and no drift */
+	link_clock_join(&first, &later, &c);
+	assert_int_equal(c.offset_ns, 1150);
+	assert_int_equal(c.error_ns, 60);
+	assert_int_equal(c.drift_ppb, 0);
+	assert_int_equal(link_clock_offset(&c, NS_PER_S), 1150);
+
+	/* 20 ppm */
+	later.offset_ns = 201000;
+	link_clock_join(&first, &later, &c);
+	assert_int_equal(c.drift_ppb, 20000);
+	assert_int_equal(c.error_ns, 100);
+	assert_int_equal(link_clock_offset(&c, 5 * NS_PER_S), 1000);
+	assert_int_equal(link_clock_offset(&c, 6 * NS_PER_S), 21000);
+	assert_int_equal(link_clock_offset(&c, 4 * NS_PER_S), -19000);
+	later.offset_ns = -199000;
+	link_clock_join(&first, &later, &c);
+	assert_int_equal(c.drift_ppb, -20000);
+
+	/* it was set: nothing is linear, and nothing certain */
+	later.offset_ns = 3 * NS_PER_S + 1000;
+	link_clock_join(&first, &later, &c);
+	assert_int_equal(c.offset_ns, 1000);
+	assert_int_equal(c.drift_ppb, 0);
+	assert_int_equal(c.error_ns, 3 * NS_PER_S + 100);
+
+	link_clock_join(&none, &later, &c);
+	assert_int_equal(c.offset_ns, later.offset_ns);
+	link_clock_join(&first, &none, &c);
+	assert_int_equal(c.offset_ns, 1000);
+	link_clock_join(&first, &first, &c);
+	assert_int_equal(c.offset_ns, 1000);
+}
+
 /* ---- an agent that answers what the test wants */
 
 struct agent {
@@ -518,6 +559,7 @@ int main(void)
 		cmocka_unit_test(clock_takes_the_shortest_round_trip),
 		cmocka_unit_test(clock_may_be_behind),
 		cmocka_unit_test(clock_ignores_nonsense),
+		cmocka_unit_test(clock_drift_is_followed),
 		cmocka_unit_test(answers_become_results),
 		cmocka_unit_test(an_id_is_checked_before_it_is_a_path),
 		cmocka_unit_test(arm_wants_the_right_node),

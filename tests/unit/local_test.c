@@ -136,20 +136,67 @@ static void test_hostile_key(void **state)
 	local_place_release(&p);
 }
 
+static void touch(const char *name)
+{
+	cleanup_free char *path = xasprintf("%s/%s", fake.dir, name);
+	cleanup_file FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+}
+
+static void untouch(const char *name)
+{
+	cleanup_free char *path = xasprintf("%s/%s", fake.dir, name);
+
+	unlink(path);
+}
+
+static void expect_file(struct wire_wanted *w, enum wire_kind kind, const char *file)
+{
+	struct local_place p;
+	struct err err = ERR_INIT;
+
+	w->kind = kind;
+	assert_int_equal(local_find(NULL, &node, w, &p, &err), 0);
+	assert_string_equal(p.netns_file, file);
+	local_place_release(&p);
+}
+
 static void test_kinds_without_engine(void **state)
 {
+	static const char *const files[] = {
+		"ingress_sbox", "1-uvnj8bifsm", "3-uvnj8bifsm", "lb_uvnj8bifs",
+	};
+	static const enum wire_kind kinds[] = { WIRE_INGRESS, WIRE_NETWORK, WIRE_LB };
+	struct wire_network network = { .id = (char *)(uintptr_t)"uvnj8bifsmta799tojyebhcua" };
 	struct wire_wanted w = { .key = (char *)(uintptr_t)"k", .kind = WIRE_INGRESS };
 	struct local_place p;
 	struct err err = ERR_INIT;
 
 	assert_false(local_needs_engine(WIRE_INGRESS));
 	assert_true(local_needs_engine(WIRE_TASK));
-	assert_int_equal(local_find(NULL, &node, &w, &p, &err), 0);
-	assert_string_equal(p.netns_file, "ingress_sbox");
-	local_place_release(&p);
-	w.kind = WIRE_NETWORK;
+	/* that a node has none is a fact, no fault */
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		w.kind = kinds[i];
+		assert_int_equal(local_find(NULL, &node, &w, &p, &err), -ENOENT);
+		assert_true(p.absent);
+		local_place_release(&p);
+		err_reset(&err);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		touch(files[i]);
+	expect_file(&w, WIRE_INGRESS, "ingress_sbox");
+	w.networks = &network;
+	w.n_networks = 1;
+	expect_file(&w, WIRE_NETWORK, "3-uvnj8bifsm");
+	expect_file(&w, WIRE_LB, "lb_uvnj8bifs");
+	network.id = (char *)(uintptr_t)"../../../etc/passwd";
+	w.kind = WIRE_LB;
 	assert_int_equal(local_find(NULL, &node, &w, &p, &err), -ENOENT);
 	local_place_release(&p);
+	err_reset(&err);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		untouch(files[i]);
 	w.kind = WIRE_HOST;
 	assert_int_equal(local_find(NULL, &node, &w, &p, &err), 0);
 	assert_null(p.netns_file);

@@ -53,7 +53,7 @@ static void make(struct world *w)
 		.nodes = w->nodes, .n_nodes = 2, .services = w->services, .n_services = 2,
 		.tasks = w->tasks,
 	};
-	w->follow[0] = (struct wire_service){ S("svc1"), S("web") };
+	w->follow[0] = (struct wire_service){ .id = S("svc1"), .name = S("web") };
 	w->planned[0] = (struct target){ .container_id = S("c1") };
 	w->plan_nodes[0] = (struct plan_node){ .id = S("n1"), .name = S("node1"),
 					       .targets = w->planned, .n_targets = 1 };
@@ -184,6 +184,32 @@ static size_t late(struct world *w, struct missing_list *l)
 	return l->n;
 }
 
+/* Left out by slot, or on a node that is not meant: it runs, nobody tells of it, and nobody misses it. */
+static void test_left_out(void **state)
+{
+	const bool only[] = { false, true };
+	struct missing_list missing = { 0 };
+	char *except[] = { S("web.3") };
+	struct world w;
+
+	make(&w);
+	w.follow[0].except = except;
+	w.follow[0].n_except = 1;
+	ended(&w.targets[0], WIRE_END_PACKETS);
+	tasks(&w, 1, task("t2", "running", "running", "c2"));
+	over_after(&w, 1);
+	make(&w);
+	w.view.only = only;
+	ended(&w.targets[0], WIRE_END_PACKETS);
+	tasks(&w, 1, task("t2", "running", "running", "c2"));
+	assert_true(lookout_take(w.lookout, &w.view));
+	w.view.now_ns += 2 * LOOKOUT_PATIENCE_NS;
+	assert_true(lookout_take(w.lookout, &w.view));
+	lookout_missing(w.lookout, &missing);
+	assert_int_equal(missing.n, 0);
+	lookout_free(w.lookout);
+}
+
 static void test_strangers(void **state)
 {
 	struct missing_list l = { 0 };
@@ -269,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_a_slot_waits),
 		cmocka_unit_test(test_dead_nodes_hold_nothing_up),
 		cmocka_unit_test(test_others_services),
+		cmocka_unit_test(test_left_out),
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_short_lives),
 		cmocka_unit_test(test_confirm),

@@ -24,9 +24,12 @@ static struct wire_network web_networks[] = {
 	{ (char *)"app", (char *)"net1", 4097, web_addresses, 1 },
 	{ (char *)"bridge", (char *)"net2", 0, NULL, 0 },
 };
+static char *web_offloads[] = { (char *)"tx-checksum", (char *)"gso" };
 static struct wire_interface web_interfaces[] = {
-	{ (char *)"eth0", 12, 1450, (char *)"02:42:0a:00:01:05", (char *)"EN10MB" },
-	{ (char *)"lo", 1, 65536, NULL, (char *)"EN10MB" },
+	{ .name = (char *)"eth0", .index = 12, .mtu = 1450, .mac = (char *)"02:42:0a:00:01:05",
+	  .link_type = (char *)"EN10MB", .addresses = web_addresses, .n_addresses = 1, .peer = 13,
+	  .master = (char *)"br0", .vni = 4097, .offloads = web_offloads, .n_offloads = 2 },
+	{ .name = (char *)"lo", .index = 1, .mtu = 65536, .link_type = (char *)"EN10MB" },
 };
 
 #define TARGET(k, t, i) { \
@@ -161,7 +164,7 @@ static void make_nodes(struct world *w)
 			.plan = &w->plan_nodes[i],
 			.has_report = i != 2,
 			.version = (char *)(i != 2 ? "0.1.0" : NULL),
-			.clock = { -1000, 88000, 5 },
+			.clock = { .offset_ns = -1000, .error_ns = 88000, .probes = 5 },
 			.armed = i != 2,
 		};
 	for (int i = 0; i < 4; i++)

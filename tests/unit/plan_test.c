@@ -167,7 +167,7 @@ static void test_too_many_on_a_node(void **state)
 			.slot = (int64_t)i + 1,
 			.state = xstrdup("running"),
 			.desired = xstrdup("running"),
-			.container_id = xstrdup("c0ffee"),
+			.container_id = xasprintf("c0ffee%zu", i),
 			.image = xstrdup("i"),
 			.error = xstrdup(""),
 		};

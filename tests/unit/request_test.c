@@ -139,17 +139,55 @@ static void ways_to_the_nodes(void **state)
 	assert_string_equal(r.ssh_hosts[1], "%=%.lan");
 	assert_true(r.ssh_accept_new && r.pull);
 	assert_string_equal(r.helper_image, "i:1");
-	assert_string_equal(request_container(r.selectors[1]), "db");
-	assert_null(request_container(r.selectors[0]));
-	assert_false(request_containers_only(&r));
+	assert_string_equal(r.selectors[1], "container:db");
 	request_release(&r);
 
-	assert_int_equal(parse("capture container:db_1.x", &r, &err), 0);
-	assert_true(request_containers_only(&r));
-	request_release(&r);
 	assert_refused("capture container:", "not the name of a container");
 	assert_refused("capture container:../x", "not the name of a container");
 	assert_refused("capture container:a/b", "not the name of a container");
+}
+
+static void lists_and_exclusions(void **state)
+{
+	struct request r;
+	struct err err;
+
+	assert_int_equal(parse("capture web,stack:shop,other !task:web.2,web.3 --node a,b* --node !c "
+			       "--tasks 2 --members --max-targets 7 --yes ingress", &r, &err), 0);
+	assert_int_equal(r.n_selectors, 6);
+	assert_string_equal(r.selectors[0], "web");
+	assert_string_equal(r.selectors[1], "stack:shop");
+	assert_string_equal(r.selectors[2], "stack:other");
+	assert_string_equal(r.selectors[3], "!task:web.2");
+	assert_string_equal(r.selectors[4], "!task:web.3");
+	assert_string_equal(r.selectors[5], "ingress");
+	assert_int_equal(r.n_only_nodes, 2);
+	assert_string_equal(r.only_nodes[1], "!c");
+	assert_int_equal(r.tasks, 2);
+	assert_int_equal(r.max_targets, 7);
+	assert_true(r.members && r.yes);
+	request_release(&r);
+
+	assert_int_equal(parse("capture --path web,db -o x.tar", &r, &err), 0);
+	assert_int_equal(r.n_selectors, 2);
+	assert_string_equal(r.selectors[1], "path:db");
+	request_release(&r);
+	assert_int_equal(parse("capture node:a --vxlan app", &r, &err), 0);
+	assert_true(r.vxlan);
+	assert_string_equal(r.selectors[0], "vxlan:app");
+	request_release(&r);
+	assert_refused("capture web --vxlan app", "--vxlan: it narrows node:");
+	assert_refused("capture --path a/b", "--path 'a/b'");
+
+	assert_int_equal(parse("ls !web", &r, &err), 0);
+	assert_int_equal(r.max_targets, 256);
+	request_release(&r);
+	assert_refused("capture web --node ,", "--node");
+	assert_refused("capture web --node a,!", "--node");
+	assert_refused("capture web --tasks 0", "--tasks '0'");
+	assert_refused("capture web --max-targets x", "--max-targets 'x'");
+	assert_refused("capture web,", "not the name of a service");
+	assert_refused("fetch --yes " ID, "'fetch' has no option '--yes'");
 }
 
 static void rotation(void **state)
@@ -260,7 +298,7 @@ static void detached(void **state)
 	request_release(&r);
 	assert_int_equal(parse("stop " ID, &r, &err), 0);
 	request_release(&r);
-	assert_refused("start", "a service is needed");
+	assert_refused("start", "a selector is needed");
 	/* an archive is what fetch makes */
 	assert_refused("start web -o x.tar", "no option '-o'");
 	assert_refused("start web --fetch-rate 1M", "no option '--fetch-rate'");
@@ -296,7 +334,7 @@ static void a_command_to_run(void **state)
 	request_release(&r);
 	assert_refused("run web", "a command is needed");
 	assert_refused("run web --", "a command is needed");
-	assert_refused("run -- make", "a service is needed");
+	assert_refused("run -- make", "a selector is needed");
 	assert_refused("run web --settle 2h -- x", "--settle '2h': not a time up to 1h");
 	assert_refused("run web --settle now -- x", "--settle 'now'");
 	assert_refused("run web --summary= -- x", "--summary");
@@ -329,9 +367,9 @@ static void bad_values(void **state)
 
 static void bad_operands(void **state)
 {
-	assert_refused("capture", "capture: a service is needed");
-	assert_refused("capture stack:shop", "cannot select 'stack:shop'");
-	assert_refused("capture ingress", "cannot select 'ingress'");
+	assert_refused("capture", "capture: a selector is needed");
+	assert_refused("capture stuck:shop", "cannot select 'stuck:shop'");
+	assert_refused("capture !web", "nothing is selected");
 	assert_refused("capture service:", "'service:' is not the name of a service");
 	assert_refused("fetch", "fetch: a capture id is needed");
 	assert_refused("fetch " ID " " ID, "fetch: unexpected '" ID "'");
@@ -478,6 +516,7 @@ int main(void)
 		cmocka_unit_test(bad_values),
 		cmocka_unit_test(bad_operands),
 		cmocka_unit_test(too_many_selectors),
+		cmocka_unit_test(lists_and_exclusions),
 		cmocka_unit_test(unknown_options),
 		cmocka_unit_test(help_and_version),
 		cmocka_unit_test(every_option_is_in_help),

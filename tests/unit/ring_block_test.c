@@ -74,7 +74,7 @@ static struct pcapng_packet only(uint16_t link_type, uint32_t snaplen)
 	struct ring_frame f;
 
 	assert_int_equal(ring_cursor_take(&c, &f, 1), 1);
-	ring_frame_to_packet(&f, link_type, snaplen, &p);
+	assert_int_equal(ring_frames_to_packets(&f, 1, 0, link_type, snaplen, &p), 1);
 	return p;
 }
 

@@ -2,65 +2,7 @@
  *
  * select_test.c - who is meant, from a recorded Swarm: running tasks, and why others are missing
  */
-#include "recorded.h"
-
-#include <errno.h>
-
-#include "../../coordinator/plan.h"
-
-struct world {
-	struct cluster cluster;
-	struct request request;
-	struct plan plan;
-	struct target *targets;
-	size_t n;
-	struct err err;
-};
-
-static void setup(struct world *w, bool down)
-{
-	*w = (struct world){ .err = ERR_INIT };
-	recorded_cluster(&w->cluster, down);
-}
-
-static void forget_targets(struct world *w)
-{
-	for (size_t i = 0; i < w->n; i++)
-		target_release(&w->targets[i]);
-	free(w->targets);
-	w->targets = NULL;
-	w->n = 0;
-	plan_release(&w->plan);
-	err_reset(&w->err);
-}
-
-static void teardown(struct world *w)
-{
-	forget_targets(w);
-	cluster_release(&w->cluster);
-}
-
-/* Selectors end with NULL. */
-static int choose(struct world *w, const char *const *selectors)
-{
-	forget_targets(w);
-	w->request.n_selectors = 0;
-	for (; *selectors; selectors++)
-		w->request.selectors[w->request.n_selectors++] = (char *)*selectors;
-	return select_targets(&w->request, &w->cluster, &w->targets, &w->n, &w->plan, &w->err);
-}
-
-#define CHOOSE(w, ...) choose(w, (const char *const[]){ __VA_ARGS__, NULL })
-
-static void check_tasks(const struct world *w, const char *const *tasks, size_t n)
-{
-	assert_int_equal(w->n, n);
-	for (size_t i = 0; i < n; i++)
-		assert_string_equal(w->targets[i].task, tasks[i]);
-}
-
-#define TASKS(w, ...) check_tasks(w, (const char *const[]){ __VA_ARGS__ }, \
-				  ARRAY_SIZE(((const char *const[]){ __VA_ARGS__ })))
+#include "select_world.h"
 
 /* ---- services ---- */
 
@@ -170,39 +112,6 @@ static void test_one_beside(void **state)
 	teardown(&w);
 }
 
-static void check_missing(const struct world *w, size_t i, const char *what, const char *node,
-			  const char *reason, const char *error)
-{
-	const struct missing *m = &w->plan.missing.items[i];
-
-	assert_true(i < w->plan.missing.n);
-	assert_string_equal(m->what, what);
-	if (node)
-		assert_string_equal(m->node, node);
-	else
-		assert_null(m->node);
-	assert_string_equal(m->reason, reason);
-	assert_string_equal(m->error, error);
-}
-
-static struct cluster_task *task_in(struct world *w, const char *service, int64_t slot)
-{
-	const char *id = recorded_service(&w->cluster, service)->id;
-
-	for (size_t i = 0; i < w->cluster.n_tasks; i++)
-		if (strcmp(w->cluster.tasks[i].service_id, id) == 0 &&
-		    w->cluster.tasks[i].slot == slot)
-			return &w->cluster.tasks[i];
-	fail();
-	return NULL;
-}
-
-static void replace(char **text, const char *with)
-{
-	free(*text);
-	*text = xstrdup(with);
-}
-
 static void test_should_run(void **state)
 {
 	struct world w;
@@ -274,15 +183,6 @@ static void test_node_down(void **state)
 	teardown(&w);
 }
 
-static struct cluster_node *node_named(struct world *w, const char *name)
-{
-	for (size_t i = 0; i < w->cluster.n_nodes; i++)
-		if (strcmp(w->cluster.nodes[i].name, name) == 0)
-			return &w->cluster.nodes[i];
-	fail();
-	return NULL;
-}
-
 /*
  * A manager that has just become the leader has not heard of its nodes yet: they are asked all the same, and
  * who is gone does not answer. One that it calls "disconnected" it has heard of.
@@ -319,9 +219,89 @@ static void test_other_nodes(void **state)
 	check_missing(&w, 0, "task agent.jl5njgn34o6ti71v8kzodanaa", NULL, "node-down",
 		      "its node is no part of the Swarm any more");
 	check_missing(&w, 1, "task agent.1sgwxic6aaq70dgydb1hy1kvo", "node1", "not-linux",
-		      "node node1 runs windows");
+		      "node node1 runs windows, and only Linux can be captured; leave it out with "
+		      "--node '!node1'");
 	check_missing(&w, 2, "task agent.z0dr6hllh234kks43g1qy5ji4", "node2", "no-address",
 		      "the address of node node2 is not known");
+	teardown(&w);
+}
+
+/* ---- following ---- */
+
+static const struct wire_service *followed(const struct world *w, const char *name)
+{
+	for (size_t i = 0; i < w->plan.n_follow; i++)
+		if (!strcmp(w->plan.follow[i].name, name))
+			return &w->plan.follow[i];
+	return NULL;
+}
+
+static void test_follows_whole_services_only(void **state)
+{
+	struct world w;
+
+	setup(&w, false);
+	assert_int_equal(CHOOSE(&w, "web", "task:agent.*"), 0);
+	assert_int_equal(w.plan.n_follow, 1);
+	assert_non_null(followed(&w, "web"));
+	assert_int_equal(w.plan.follow[0].n_except, 0);
+	assert_int_equal(CHOOSE(&w, "task:web.1"), 0);
+	assert_int_equal(w.plan.n_follow, 0);
+	assert_int_equal(CHOOSE(&w, "*", "!web"), 0);
+	assert_null(followed(&w, "web"));
+	assert_non_null(followed(&w, "agent"));
+	w.request.tasks = 1;
+	assert_int_equal(CHOOSE(&w, "web"), 0);
+	assert_int_equal(w.plan.n_follow, 0);
+	w.request.tasks = 0;
+	w.request.no_follow = true;
+	assert_int_equal(CHOOSE(&w, "web"), 0);
+	assert_int_equal(w.plan.n_follow, 0);
+	teardown(&w);
+}
+
+static void test_left_out_slots_do_not_join(void **state)
+{
+	const struct wire_service *f;
+	struct world w;
+
+	setup(&w, false);
+	assert_int_equal(CHOOSE(&w, "web", "!task:web.2", "!task:web.4"), 0);
+	f = followed(&w, "web");
+	assert_non_null(f);
+	assert_int_equal(f->n_except, 2);
+	assert_null(wire_service_takes(f, 1, f->id, "web.2", "t"));
+	assert_null(wire_service_takes(f, 1, f->id, "web.4", "t"));
+	assert_ptr_equal(wire_service_takes(f, 1, f->id, "web.1", "t"), f);
+	assert_ptr_equal(wire_service_takes(f, 1, f->id, "web.20", "t"), f);
+	assert_null(wire_service_takes(f, 1, "another", "web.1", "t"));
+	teardown(&w);
+}
+
+/* Its namespace is captured as the host's already: an agent that finds it may not capture it again. */
+static void test_shared_namespaces_do_not_join(void **state)
+{
+	const struct wire_service *f;
+	struct world w;
+	size_t own = 0;
+
+	setup(&w, false);
+	for (size_t i = 0; i < w.cluster.n_tasks; i++)
+		if (cluster_service(&w.cluster, w.cluster.tasks[i].service_id) ==
+		    recorded_service(&w.cluster, "web"))
+			w.cluster.tasks[i].host_network = true;
+	assert_int_equal(CHOOSE(&w, "node:node1", "web"), 0);
+	for (size_t i = 0; i < w.n; i++)
+		own += w.targets[i].kind == WIRE_TASK;
+	f = followed(&w, "web");
+	assert_non_null(f);
+	assert_int_equal(f->n_except, 5 - own);
+	for (size_t i = 0; i < w.n; i++)
+		if (w.targets[i].kind == WIRE_TASK)
+			assert_ptr_equal(wire_service_takes(f, 1, f->id, w.targets[i].task,
+							    w.targets[i].task_id), f);
+	for (size_t i = 0; i < f->n_except; i++)
+		assert_null(wire_service_takes(f, 1, f->id, "web.1", f->except[i]));
 	teardown(&w);
 }
 
@@ -337,17 +317,19 @@ static void test_keys_are_clean_and_unique(void **state)
 	name[sizeof(name) - 1] = '\0';
 	replace((char **)(uintptr_t)&recorded_service(&w.cluster, "web")->name, name);
 	for (size_t i = 0; i < w.cluster.n_tasks; i++) {
+		replace(&w.cluster.tasks[i].node_id, w.cluster.nodes[0].id);
 		replace(&w.cluster.tasks[i].id, "sameid");
 		w.cluster.tasks[i].slot = INT64_MAX;
 	}
-	assert_int_equal(CHOOSE(&w, name), 0);
+	assert_int_equal(CHOOSE(&w, "d2r35afdhd8194onezb7fm8xy"), 0);
 	assert_int_equal(w.n, 5);
 	for (size_t i = 0; i < w.n; i++) {
 		cleanup_free char *clean = names_clean(w.targets[i].key, 128);
 
 		assert_string_equal(w.targets[i].key, clean);
 		for (size_t j = 0; j < i; j++)
-			assert_string_not_equal(w.targets[i].key, w.targets[j].key);
+			assert_true(strcmp(w.targets[i].key, w.targets[j].key) != 0 ||
+				    strcmp(w.targets[i].node_id, w.targets[j].node_id) != 0);
 	}
 	teardown(&w);
 }
@@ -362,6 +344,9 @@ int main(void)
 		cmocka_unit_test(test_waits),
 		cmocka_unit_test(test_without_running_tasks), cmocka_unit_test(test_node_down),
 		cmocka_unit_test(test_node_unknown), cmocka_unit_test(test_other_nodes),
+		cmocka_unit_test(test_follows_whole_services_only),
+		cmocka_unit_test(test_left_out_slots_do_not_join),
+		cmocka_unit_test(test_shared_namespaces_do_not_join),
 		cmocka_unit_test(test_keys_are_clean_and_unique),
 	};
 

@@ -51,13 +51,26 @@ all_sent() {
 	sender grow 1 15 --constraint node.hostname==node1
 	wait_for 60 runs grow 1
 	start cap swarmcap capture grow -f 'tcp port 80' -o "$SHARE/grow.tar"
+	start near swarmcap capture grow --node node1 -o "$SHARE/near.tar"
 	armed cap 60
+	armed near 60
 	docker_on node1 service update --detach --constraint-rm node.hostname==node1 grow >/dev/null
 	scale grow 5
 	wait_for 60 runs grow 5
 	wait_for 60 all_sent grow 15
 	wait_for 60 joined cap 4
 	stop cap 0
+	stop near 0
+	# slots that are left out run already, and stay out
+	start left swarmcap capture grow '!task:grow.3' -o "$SHARE/left.tar"
+	armed left 60
+	sleep 1
+	stop left 0
+	unpack "$SHARE/left.tar"
+	[ "$(manifest '[.targets[].task] | sort | join(" ")')" = 'grow.1 grow.2 grow.4 grow.5' ]
+	unpack "$SHARE/near.tar"
+	[ "$(manifest '[.targets[].node] | unique | join(" ")')" = node1 ]
+	[ "$(manifest '.missing | length')" -eq 0 ]
 	unpack "$SHARE/grow.tar"
 	[ "$(manifest '.capture.follow')" = true ]
 	[ "$(manifest '.missing | length')" -eq 0 ]

@@ -166,12 +166,23 @@ exit 9'
 	[ -e "$SHARE/dies.tar" ]
 }
 
+# Signals 32 and 33 are the C library's own (nptl): whoever starts a thread changes them, and no program may use them.
+of_programs() {
+	local name mask
+	while read -r name mask; do
+		case $name in
+		Sig*) printf '%s %x\n' "$name" $((16#$mask & ~0x180000000)) ;;
+		*) echo "$name" ;;
+		esac
+	done <<<"$1"
+}
+
 @test "no descriptor of ours, no changed limit, mask or umask is seen by the command" {
 	command 'ls /proc/self/fd; umask; ulimit -n; exec grep -E "^Sig(Blk|Ign)" /proc/self/status'
 	run -0 run_on node1 "$cmd"
 	local alone=$output
 	run -0 --separate-stderr swarmcap run quiet -o "$SHARE/clean.tar" -- "$cmd"
-	diff <(echo "$output") <(echo "$alone")
+	diff <(of_programs "$output") <(of_programs "$alone")
 }
 
 @test "CI=true: no live line, no colour, not even on a terminal; stdin may be closed or /dev/null" {

@@ -36,6 +36,7 @@ struct captures {
 	pthread_mutex_t arming;		/* held from counting those that run to one more; before room */
 	pthread_mutex_t room;		/* held while a capture is dropped; taken before all others */
 	int64_t stopped_ns;		/* the tick's: when it ended a target last */
+	int64_t stopped_used;		/* and what the spool held then; 0: it had room since */
 };
 
 struct captures *captures_new(const struct capture_env *env, int64_t keep_ms)
@@ -277,6 +278,7 @@ static int pressure_at_mark(struct captures *r)
 static void hold_quota(struct captures *r)
 {
 	int64_t now = clock_mono_ns();
+	struct spool_room room;
 	struct capture *c;
 	int pressure;
 
@@ -284,12 +286,19 @@ static void hold_quota(struct captures *r)
 	while ((pressure = pressure_at_mark(r)) == -EDQUOT && drop_one(r))
 		continue;
 	pthread_mutex_unlock(&r->room);
+	spool_room(r->env.spool, &room);
+	if (!pressure)
+		r->stopped_used = 0;
 	if (!pressure || now - r->stopped_ns < STOP_EVERY_MS * NS_PER_MS)
+		return;
+	/* the one that ended last was enough, as long as the others do not grow: its file stays */
+	if (pressure == -EDQUOT && room.used <= r->stopped_used)
 		return;
 	c = find_largest(r);
 	if (!c)
 		return;
 	r->stopped_ns = now;
+	r->stopped_used = room.used;
 	log_warn("capture %s: its largest target is ended, the spool is full", capture_id(c));
 	capture_stop_largest(c, pressure == -EDQUOT ? WIRE_END_QUOTA : WIRE_END_DISK_FLOOR);
 	capture_unref(c);

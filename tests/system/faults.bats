@@ -78,6 +78,32 @@ setup() { well; }
 	well
 }
 
+@test "the cable is pulled for good while gathering: the rest is whole, exit 3, and fetch gets what stayed behind" {
+	local task id
+	task=$(web_on node3)
+	start c swarmcap capture web -f "$FLOOD" --fetch-rate 400k -o "$SHARE/cut.tar"
+	armed c
+	exec_task client@node3 /workload flood "$(address_of "$task")" 80 2000 1000
+	sleep 1
+	kill -INT "$c"
+	sleep 2
+	lab cut node3
+	ends c 3
+	unpack "$SHARE/cut.tar"
+	whole
+	[ "$(manifest '[.missing[].node] | unique | join(" ")')" = node3 ]
+	[ "$(manifest '[.targets[] | select(.node != "node3")] | length')" -eq 4 ]
+	id=$(manifest .id)
+	lab heal node3
+	wait_for 60 well
+	run -0 swarmcap fetch "$id" -o "$SHARE/later.tar"
+	unpack "$SHARE/later.tar"
+	whole
+	[ "$(manifest "[.targets[] | select(.task == \"$task\") | .packets] | add")" -eq 2000 ]
+	[ "$(stamps "$unpacked"/node3-"$task".*.pcapng | wc -l)" -eq 2000 ]
+	well
+}
+
 @test "dockerd is restarted on a node: what came before is in the archive, its tasks are named, the rest is whole" {
 	local task other
 	task=$(web_on node3) other=$(web_on node2)

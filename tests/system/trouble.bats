@@ -153,13 +153,20 @@ missing_on() {
 
 # ---- tasks
 
+# has_ended TASK: in the capture that runs
+has_ended() {
+	local id
+	id=$(swarmcap status --json | jq -r 'select(.state == "running") | .id')
+	swarmcap status "$id" --json | jq -e "select((.target // \"\" | startswith(\"$1.\")) and .state == \"task-ended\")"
+}
+
 @test "a task that ends in the middle: its capture so far, reason task-ended, exit 0" {
-	start ends swarmcap capture web -o "$SHARE/ends.tar"
+	start ends swarmcap capture web --no-follow -o "$SHARE/ends.tar"
 	armed ends
 	sleep 0.5
 	pid_of web.3
 	docker_on "$node" kill "$(find_task web.3 | cut -d' ' -f3)"
-	sleep 0.5
+	wait_for 60 has_ended web.3
 	stop ends
 	unpack "$SHARE/ends.tar"
 	[ "$(manifest '[.targets[] | select(.task == "web.3") | .end] | join(" ")')" = task-ended ]

@@ -18,6 +18,7 @@
  */
 #include "captures.h"
 #include "log.h"
+#include "segment.h"
 
 #include <errno.h>
 #include <string.h>
@@ -36,7 +37,6 @@ struct captures {
 	pthread_mutex_t arming;		/* held from counting those that run to one more; before room */
 	pthread_mutex_t room;		/* held while a capture is dropped; taken before all others */
 	int64_t stopped_ns;		/* the tick's: when it ended a target last */
-	int64_t stopped_used;		/* and what the spool held then; 0: it had room since */
 };
 
 struct captures *captures_new(const struct capture_env *env, int64_t keep_ms)
@@ -243,10 +243,10 @@ static void drop_expired(struct captures *r, struct capture *c)
 		log_error("%s", err.text);
 }
 
-static struct capture *find_largest(struct captures *r)
+/* Of more than `most` bytes. */
+static struct capture *find_largest(struct captures *r, int64_t most)
 {
 	struct capture *best = NULL;
-	int64_t most = 0;
 	size_t n;
 	struct capture **all = captures_all(r, &n);
 
@@ -278,7 +278,6 @@ static int pressure_at_mark(struct captures *r)
 static void hold_quota(struct captures *r)
 {
 	int64_t now = clock_mono_ns();
-	struct spool_room room;
 	struct capture *c;
 	int pressure;
 
@@ -286,19 +285,13 @@ static void hold_quota(struct captures *r)
 	while ((pressure = pressure_at_mark(r)) == -EDQUOT && drop_one(r))
 		continue;
 	pthread_mutex_unlock(&r->room);
-	spool_room(r->env.spool, &room);
-	if (!pressure)
-		r->stopped_used = 0;
 	if (!pressure || now - r->stopped_ns < STOP_EVERY_MS * NS_PER_MS)
 		return;
-	/* the one that ended last was enough, as long as the others do not grow: its file stays */
-	if (pressure == -EDQUOT && room.used <= r->stopped_used)
-		return;
-	c = find_largest(r);
+	/* who has not used up its first room does not grow into anybody's: the one that did has ended */
+	c = find_largest(r, pressure == -EDQUOT ? SEGMENT_ROOM_STEP : 0);
 	if (!c)
 		return;
 	r->stopped_ns = now;
-	r->stopped_used = room.used;
 	log_warn("capture %s: its largest target is ended, the spool is full", capture_id(c));
 	capture_stop_largest(c, pressure == -EDQUOT ? WIRE_END_QUOTA : WIRE_END_DISK_FLOOR);
 	capture_unref(c);

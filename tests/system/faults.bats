@@ -93,7 +93,7 @@ setup() { well; }
 	whole
 	[ "$(manifest '[.missing[].node] | unique | join(" ")')" = node3 ]
 	[ "$(manifest '[.targets[] | select(.node != "node3")] | length')" -eq 4 ]
-	id=$(manifest .id)
+	id=$(manifest .capture.id)
 	lab heal node3
 	wait_for 60 well
 	run -0 swarmcap fetch "$id" -o "$SHARE/later.tar"

@@ -237,6 +237,7 @@ static int command_send(char **arg)
 		send_batch(s, m, n);
 		sent += n;
 	}
+	free(memory);
 	return 0;
 }
 

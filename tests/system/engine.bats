@@ -565,7 +565,7 @@ drops_add_up() { # SENT
 	gather
 	drops_add_up 200000
 	# on two busy cores some may be the kernel's
-	[ "$(ended '.targets[0] | .dropped_kernel < .dropped_agent')" = true ]
+	[ "$(ended '.targets[0] | .dropped_agent > 10000')" = true ]
 	readable "$file"
 	run -0 numbers "$file"
 	[[ "$output" == *' twice 0' ]]

@@ -129,7 +129,7 @@ plot() {
 		echo "set output '$work/$1.svg'"
 		cat
 	} | gnuplot
-	mv "$work/$1.svg" "$DOCS/$1.svg"
+	sed "s|$work/||g" "$work/$1.svg" >"$DOCS/$1.svg"	# it names what it read by its path
 }
 
 # demand NAME VALUE MOST: a sentence on stderr and `failed` when it is more

@@ -235,10 +235,11 @@ staged() { [ -n "$(find "$SHARE/.$1.tar.partial-"* -type f)" ]; }
 }
 
 @test "memory stays flat: a capture is gathered that is larger than the memory allowed" {
-	local to
-	[[ "$BUILD" != *san-* ]] || skip 'a sanitizer needs its own memory'
+	local to limit=(prlimit --data=$((80 << 20)))
+	# a sanitizer's shadow is larger than any limit: under it all is asked but that
+	[[ "$BUILD" != *san-* ]] || limit=()
 	to=$(in_task web.1 ip -4 -o addr show eth0 | awk '{ sub("/.*", "", $4); print $4 }')
-	start large run_on node1 prlimit --data=$((80 << 20)) "$BUILD/swarmcap" capture web -o "$SHARE/large.tar.zst"
+	start large run_on node1 "${limit[@]}" "$BUILD/swarmcap" capture web -o "$SHARE/large.tar.zst"
 	armed large
 	exec_task "client@$(node_of web.1)" /workload flood "$to" 80 100000 1400
 	stop large

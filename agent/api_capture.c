@@ -144,11 +144,9 @@ void api_get_captures(struct api_request *q, struct api_answer *a)
 	size_t n;
 	struct capture **all = captures_all(q->env->captures, &n);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		json_array_append_new(list, capture_report(all[i], CAPTURE_VIEW_BRIEF));
-		capture_unref(all[i]);
-	}
-	free(all);
+	captures_give_back(all, n);
 	a->json = json_pack("{s:o}", "captures", list);
 }
 

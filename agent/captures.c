@@ -7,37 +7,12 @@
  *
  * Keeping. What nobody fetched and removed within `keep` of its end is dropped by the tick; a record
  * of it stays.
- *
- * Room in the spool. Writers are refused at the quota and at the floor (spool_take); at the
- * quota finished captures are dropped first, one after another. So that not every writer runs into
- * the wall together, the tick watches a mark a little before it (QUOTA_MARK, FLOOR_*): there it
- * drops finished captures ahead of time, and when there are none left it ends the largest
- * target, one per second, while the others go on. At the floor nothing is dropped: others may have
- * filled the disk, and an unfetched capture is not the price for that. Several that come for room
- * at once do so one after another, under `room`: the first one's drop may be enough for all.
  */
-#include "captures.h"
+#include "captures_inside.h"
 #include "log.h"
-#include "segment.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define QUOTA_MARK 16			/* the mark lies 1/16 of the quota below it */
-#define FLOOR_MARK (64LL << 20)		/* and so many bytes above the floor, */
-#define FLOOR_SHARE 16			/* or 1/16 of a small file system */
-#define STOP_EVERY_MS 1000
-
-struct captures {
-	struct capture_env env;
-	int64_t keep_ms;
-	pthread_mutex_t lock;
-	struct capture *list[CAPTURES_KEPT_MAX];	/* by id */
-	size_t n;
-	pthread_mutex_t arming;		/* held from counting those that run to one more; before room */
-	pthread_mutex_t room;		/* held while a capture is dropped; taken before all others */
-	int64_t stopped_ns;		/* the tick's: when it ended a target last */
-};
 
 struct captures *captures_new(const struct capture_env *env, int64_t keep_ms)
 {
@@ -127,7 +102,7 @@ struct capture **captures_all(struct captures *r, size_t *n)
 	return all;
 }
 
-static void give_back(struct capture **all, size_t n)
+void captures_give_back(struct capture **all, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		capture_unref(all[i]);
@@ -160,141 +135,7 @@ void captures_count(struct captures *r, struct captures_counts *out)
 		out->unfetched += !f.running && !f.fetched && !f.dropped && f.files;
 		out->targets_running += f.targets_armed;
 	}
-	give_back(all, out->kept);
-}
-
-/* ---- room ---- */
-
-/* What goes first has the higher rank; 0: stays. */
-static int rank_for_room(const struct capture_facts *f)
-{
-	return !f->running && !f->dropped && f->files;
-}
-
-static int rank_for_place(const struct capture_facts *f)
-{
-	if (f->running)
-		return 0;
-	if (f->dropped || !f->files)
-		return 2;
-	return f->fetched;
-}
-
-/* A reference to the capture of the highest rank, among equals the one that finished first. */
-static struct capture *choose(struct captures *r, int rank(const struct capture_facts *))
-{
-	struct capture *best = NULL;
-	struct capture_facts f;
-	int64_t best_finished = 0;
-	int best_rank = 0, one;
-	size_t n;
-	struct capture **all = captures_all(r, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		capture_facts(all[i], &f);
-		one = rank(&f);
-		if (one < best_rank || !one || (one == best_rank && f.finished_ns >= best_finished))
-			continue;
-		capture_unref(best);
-		best = capture_ref(all[i]);
-		best_rank = one;
-		best_finished = f.finished_ns;
-	}
-	give_back(all, n);
-	return best;
-}
-
-static bool drop_one(struct captures *r)
-{
-	struct capture *c = choose(r, rank_for_room);
-	struct err err = ERR_INIT;
-
-	if (!c)
-		return false;
-	log_warn("capture %s: dropped, the spool needs its room", capture_id(c));
-	if (capture_drop(c, "the spool needed its room", &err))
-		log_error("%s", err.text);
-	capture_unref(c);
-	return true;
-}
-
-bool captures_make_room(void *registry, int64_t n)
-{
-	struct captures *r = registry;
-	bool made;
-
-	pthread_mutex_lock(&r->room);
-	made = spool_pressure(r->env.spool, n) != -EDQUOT || drop_one(r);
-	pthread_mutex_unlock(&r->room);
-	return made;
-}
-
-/* Its time is over, whether or not the spool is full. */
-static void drop_expired(struct captures *r, struct capture *c)
-{
-	struct err err = ERR_INIT;
-	struct capture_facts f;
-
-	capture_facts(c, &f);
-	if (!rank_for_room(&f) || clock_wall_ns() - f.finished_ns <= r->keep_ms * NS_PER_MS)
-		return;
-	log_warn("capture %s: dropped, nobody fetched it in time", capture_id(c));
-	if (capture_drop(c, "it was kept for as long as --keep says", &err))
-		log_error("%s", err.text);
-}
-
-/* Of more than `most` bytes. */
-static struct capture *find_largest(struct captures *r, int64_t most)
-{
-	struct capture *best = NULL;
-	size_t n;
-	struct capture **all = captures_all(r, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		int64_t bytes = capture_largest(all[i]);
-
-		if (bytes <= most)
-			continue;
-		most = bytes;
-		capture_unref(best);
-		best = capture_ref(all[i]);
-	}
-	give_back(all, n);
-	return best;
-}
-
-static int pressure_at_mark(struct captures *r)
-{
-	struct spool_room room;
-	int64_t mark;
-
-	spool_room(r->env.spool, &room);
-	mark = room.size / FLOOR_SHARE < FLOOR_MARK ? room.size / FLOOR_SHARE : FLOOR_MARK;
-	if (room.free < room.floor + mark)
-		return spool_pressure(r->env.spool, mark);
-	return room.used > room.quota - room.quota / QUOTA_MARK ? -EDQUOT : 0;
-}
-
-static void hold_quota(struct captures *r)
-{
-	int64_t now = clock_mono_ns();
-	struct capture *c;
-	int pressure;
-
-	pthread_mutex_lock(&r->room);
-	while ((pressure = pressure_at_mark(r)) == -EDQUOT && drop_one(r))
-		continue;
-	pthread_mutex_unlock(&r->room);
-	if (!pressure || now - r->stopped_ns < STOP_EVERY_MS * NS_PER_MS)
-		return;
-	/* who has not used up its first room does not grow into anybody's: the one that did has ended */
-	c = find_largest(r, pressure == -EDQUOT ? SEGMENT_ROOM_STEP : 0);
-	if (!c)
-		return;
-	r->stopped_ns = now;
-	log_warn("capture %s: its largest target is ended, the spool is full", capture_id(c));
-	capture_stop_largest(c, pressure == -EDQUOT ? WIRE_END_QUOTA : WIRE_END_DISK_FLOOR);
-	capture_unref(c);
+	captures_give_back(all, out->kept);
 }
 
 /* ---- arm, remove, tick ---- */
@@ -355,7 +196,7 @@ static void make_place(struct captures *r)
 	captures_count(r, &counts);
 	if (counts.kept < CAPTURES_KEPT_MAX)
 		return;
-	c = choose(r, rank_for_place);
+	c = captures_for_place(r);
 	if (c)
 		captures_remove(r, capture_id(c), NULL);
 	capture_unref(c);
@@ -428,7 +269,7 @@ void captures_stop_all(struct captures *r, enum wire_end end, const char *error)
 		capture_stop(all[i], end, error);
 	for (size_t i = 0; i < n; i++)
 		capture_wait(all[i]);
-	give_back(all, n);
+	captures_give_back(all, n);
 }
 
 void captures_tick(struct captures *r)
@@ -438,10 +279,10 @@ void captures_tick(struct captures *r)
 
 	for (size_t i = 0; i < n; i++) {
 		capture_tick(all[i]);
-		drop_expired(r, all[i]);
+		captures_drop_expired(r, all[i]);
 	}
-	give_back(all, n);
-	hold_quota(r);
+	captures_give_back(all, n);
+	captures_hold_quota(r);
 }
 
 void captures_container_died(struct captures *r, const char *container_id)
@@ -451,5 +292,5 @@ void captures_container_died(struct captures *r, const char *container_id)
 
 	for (size_t i = 0; i < n; i++)
 		capture_container_died(all[i], container_id);
-	give_back(all, n);
+	captures_give_back(all, n);
 }

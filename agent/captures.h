@@ -31,8 +31,10 @@ int captures_arm(struct captures *r, struct wire_arm *arm, const char *body_dige
 void captures_adopt(struct captures *r, struct capture *c);
 /* A reference, or NULL. */
 struct capture *captures_find(struct captures *r, const char *id);
-/* References to all, oldest id first; each to be given back, then free. */
+/* References to all, oldest id first; for captures_give_back. */
 struct capture **captures_all(struct captures *r, size_t *n);
+/* What captures_all gave: the references and the array. */
+void captures_give_back(struct capture **all, size_t n);
 /* Ends it when it runs, and removes it with its files. -ENOENT. */
 int captures_remove(struct captures *r, const char *id, struct err *err);
 void captures_stop_all(struct captures *r, enum wire_end end, const char *error);

@@ -58,11 +58,9 @@ static bool anybody_follows(struct follow *f)
 	size_t n;
 	struct capture **all = captures_all(f->captures, &n);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		any |= capture_follows(all[i], NULL);
-		capture_unref(all[i]);
-	}
-	free(all);
+	captures_give_back(all, n);
 	return any;
 }
 
@@ -72,11 +70,9 @@ static void offer(void *arg, const char *file, int ns)
 	size_t n;
 	struct capture **all = captures_all(f->captures, &n);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		capture_offer(all[i], file, ns);
-		capture_unref(all[i]);
-	}
-	free(all);
+	captures_give_back(all, n);
 }
 
 /* Each capture takes the task or lets its namespace go; t->service_id NULL: it is no task. */
@@ -90,9 +86,8 @@ static void hand_out(struct follow *f, const struct local_task *t, struct engine
 			capture_join(all[i], t, e, NULL);
 		else if (t->netns_file)
 			capture_disown(all[i], t->netns_file);
-		capture_unref(all[i]);
 	}
-	free(all);
+	captures_give_back(all, n);
 }
 
 /* ---- what is known ---- */
@@ -259,9 +254,8 @@ static size_t tick(struct follow *f)
 	for (size_t i = 0; i < n; i++) {
 		waiting += capture_follow_tick(all[i]);
 		wanted |= capture_wants_sweep(all[i]);
-		capture_unref(all[i]);
 	}
-	free(all);
+	captures_give_back(all, n);
 	if (wanted && anybody_follows(f)) {
 		forget_done(f);
 		crew_run(f->crew, sweep, f);

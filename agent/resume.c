@@ -217,7 +217,6 @@ void resume_suspend_all(struct captures *r)
 		capture_wait(all[i]);
 		capture_keep_life(all[i], true);
 		capture_persist(all[i]);
-		capture_unref(all[i]);
 	}
-	free(all);
+	captures_give_back(all, n);
 }

@@ -28,6 +28,8 @@ start() {
 	run_on) cmd=("$top/tests/lab/lab" exec "${@:3}") ;;
 	swarmcap) cmd=("$top/tests/lab/lab" exec "${NODE:-node1}" "$BUILD/swarmcap" "${@:3}") ;;
 	esac
+	# not only by the child: armed must not read what an earlier one of that name wrote
+	: >"$BATS_TEST_TMPDIR/$as.err"
 	env --default-signal=INT,QUIT "${cmd[@]}" >"$BATS_TEST_TMPDIR/$as.out" 2>"$BATS_TEST_TMPDIR/$as.err" 3>&- &
 	printf -v "$as" %s $!
 }

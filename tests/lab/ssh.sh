@@ -52,13 +52,12 @@ sshd() {
 
 # nosshd NODE [--sessions]: no more logins; those that are stay, or die with all that sshd runs for them
 nosshd() {
-	local n=${1:-} pids
+	local n=${1:-}
 	known "$n"
 	(run_on "$n" sh -c '[ ! -e /run/sshd.pid ] || kill "$(cat /run/sshd.pid)"; rm -f /run/sshd.pid') 2>/dev/null || true
 	[ "${2:-}" = --sessions ] || return 0
-	pids=$( (run_on "$n" pidof sshd) || true)
-	# shellcheck disable=SC2086 # one word for each process
-	[ -z "$pids" ] || (run_on "$n" kill -KILL $pids)
+	# one may end by itself between the list and the signal, or begin another meanwhile
+	(run_on "$n" sh -c 'while pids=$(pidof sshd); do kill -KILL $pids; done') 2>/dev/null || true
 }
 
 # The node has another host key from now on, and who knew the old one is not told.

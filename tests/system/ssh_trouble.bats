@@ -255,6 +255,7 @@ dies() {
 }
 
 @test "no room at home for what comes without an agent: said to be lost, not to lie on the nodes" {
+	lab sshd node2
 	run_on node1 sh -c 'mkdir -p /mnt/small && mount -t tmpfs -o size=200k tmpfs /mnt/small'
 	start room swarmcap capture on2 --route ssh-nsenter -o /mnt/small/room.tar
 	armed room
@@ -269,6 +270,7 @@ dies() {
 
 @test "ssh dies in the middle of ssh-push: exit 3, and fetch gets the rest when ssh is back" {
 	local id
+	lab sshd node2
 	dies ssh-push
 	id=$(id_in "$BATS_TEST_TMPDIR/dies.err")
 	lab sshd node2

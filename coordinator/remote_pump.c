@@ -10,42 +10,19 @@
  * libssh buffers: data of one channel may come while another is read. So every round goes over all
  * lines until none moves, and only then waits.
  */
-#include "remote_parts.h"
+#include "remote_channel.h"
 
 #include <errno.h>
-#include <libssh/callbacks.h>
 #include <libssh/server.h>	/* ssh_send_keepalive */
 #include <poll.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CHUNK (64u << 10)
 #define LINES_MAX 256
 #define KEEPALIVE_NS (REMOTE_KEEPALIVE_S * NS_PER_S)
 #define DEAD_NS (3 * KEEPALIVE_NS)
 #define TICK_MS 500
-
-/* One direction home: what was read and not taken yet. */
-struct flow {
-	char data[CHUNK];
-	size_t at, len;
-	int fd;			/* -1: closed */
-	bool is_socket;		/* shut down, not closed, at the end */
-};
-
-struct remote_line {
-	struct remote_line *next;
-	ssh_channel channel;
-	struct ssh_channel_callbacks_struct callbacks;
-	struct remote_request *request;	/* while it opens */
-	struct remote_exit *end;
-	bool opened, asked;	/* asked: the command was sent */
-	int sock;		/* both directions in one: closed with the line; else -1 */
-	int from;		/* -1: its end was passed on */
-	struct flow out, errs;
-};
 
 void remote_wake(struct remote *r)
 {
@@ -55,185 +32,7 @@ void remote_wake(struct remote *r)
 		return;		/* it is full: awake already */
 }
 
-/* ---- the end of things ---- */
-
-static void end_unref(struct remote_exit *end)
-{
-	if (end && --end->refs == 0)
-		free(end);
-}
-
-static void finish_request(struct remote *r, struct remote_line *l, int rc)
-{
-	struct remote_request *q = l->request;
-
-	if (!q)
-		return;
-	l->request = NULL;
-	pthread_mutex_lock(&r->lock);
-	q->rc = rc;
-	q->done = true;
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
-}
-
-static void close_local(struct remote_line *l)
-{
-	if (l->sock >= 0) {
-		util_close(l->sock);
-	} else {
-		util_close(l->from);
-		util_close(l->out.fd);
-	}
-	util_close(l->errs.fd);
-	l->sock = l->from = l->out.fd = l->errs.fd = -1;
-}
-
-static void drop_line(struct remote *r, struct remote_line *l)
-{
-	struct remote_line **at;
-
-	for (at = &r->lines; *at != l; at = &(*at)->next)
-		;
-	*at = l->next;
-	close_local(l);
-	pthread_mutex_lock(&r->lock);
-	if (l->end) {
-		l->end->line = NULL;
-		end_unref(l->end);
-	}
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
-	if (l->channel) {
-		ssh_remove_channel_callbacks(l->channel, &l->callbacks);
-		ssh_channel_free(l->channel);
-	}
-	free(l);
-}
-
-static void set_status(struct remote_line *l, int status)
-{
-	struct remote *r;
-
-	if (!l->end)
-		return;
-	r = l->end->remote;
-	pthread_mutex_lock(&r->lock);
-	l->end->status = status;
-	pthread_cond_broadcast(&r->changed);
-	pthread_mutex_unlock(&r->lock);
-}
-
-static void on_exit_status(ssh_session s, ssh_channel c, int status, void *arg)
-{
-	set_status(arg, status & 0xff);
-}
-
-static void on_exit_signal(ssh_session s, ssh_channel c, const char *name, int core,
-			   const char *message, const char *lang, void *arg)
-{
-	static const struct {
-		const char *name;
-		int number;
-	} known[] = { { "HUP", 1 }, { "INT", 2 }, { "QUIT", 3 }, { "ABRT", 6 }, { "KILL", 9 },
-		      { "SEGV", 11 }, { "PIPE", 13 }, { "ALRM", 14 }, { "TERM", 15 } };
-	int number = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (!strcmp(known[i].name, name))
-			number = known[i].number;
-	set_status(arg, 128 + number);
-}
-
 /* ---- opening ---- */
-
-static int try_open(struct remote_line *l, const struct remote_request *q)
-{
-	int rc;
-
-	if (!l->opened) {
-		if (q->want == REMOTE_EXEC)
-			rc = ssh_channel_open_session(l->channel);
-		else if (q->want == REMOTE_UNIX)
-			rc = ssh_channel_open_forward_unix(l->channel, q->text, "localhost", 0);
-		else
-			rc = ssh_channel_open_forward(l->channel, q->text, q->port, "localhost", 0);
-		if (rc != SSH_OK)
-			return rc;
-		l->opened = true;
-	}
-	return q->want == REMOTE_EXEC ? ssh_channel_request_exec(l->channel, q->text) : SSH_OK;
-}
-
-/* "Channel opening failure: channel 43 error (2) Connection refused": RFC 4254, 5.1 */
-static int open_failure(struct remote *r, struct remote_line *l)
-{
-	struct remote_request *q = l->request;
-	const char *text = ssh_get_error(r->session), *number = strstr(text, "error (");
-	unsigned long reason = number ? strtoul(number + strlen("error ("), NULL, 10) : 0;
-
-	if (reason == 1)
-		return err_set(&q->err, -EACCES, "%s forbids it", r->name);
-	if (reason == 2)
-		return err_set(&q->err, -ECONNREFUSED, "%s cannot connect to %s", r->name, q->text);
-	if (l->opened)
-		return err_set(&q->err, -EACCES, "%s runs no commands for us", r->name);
-	return err_set(&q->err, -EAGAIN, "%s opens no more channels", r->name);
-}
-
-/* True: the line is gone. */
-static bool go_on_opening(struct remote *r, struct remote_line *l)
-{
-	struct remote_request *q = l->request;
-	int rc = try_open(l, q);
-
-	if (rc == SSH_OK) {
-		l->from = q->from;
-		l->out.fd = q->to;
-		l->out.is_socket = q->to == q->from;
-		l->sock = l->out.is_socket ? q->from : -1;
-		l->errs.fd = q->errs;
-		q->from = q->to = q->errs = -1;
-		finish_request(r, l, 0);
-		return false;
-	}
-	if (rc == SSH_AGAIN && clock_mono_ns() < q->until_ns)
-		return false;
-	rc = rc == SSH_AGAIN ? err_set(&q->err, -ETIMEDOUT, "%s does not answer", r->name)
-			     : open_failure(r, l);
-	finish_request(r, l, rc);
-	drop_line(r, l);
-	return true;
-}
-
-static void begin_line(struct remote *r, struct remote_request *q)
-{
-	struct remote_line *l = xcalloc(1, sizeof(*l));
-
-	l->request = q;
-	l->sock = l->from = l->out.fd = l->errs.fd = -1;
-	l->channel = ssh_channel_new(r->session);
-	l->next = r->lines;
-	r->lines = l;
-	if (!l->channel) {
-		finish_request(r, l, err_set(&q->err, -ENOMEM, "no channel for %s", r->name));
-		drop_line(r, l);
-		return;
-	}
-	l->callbacks = (struct ssh_channel_callbacks_struct){
-		.userdata = l, .channel_exit_status_function = on_exit_status,
-		.channel_exit_signal_function = on_exit_signal,
-	};
-	ssh_callbacks_init(&l->callbacks);
-	ssh_set_channel_callbacks(l->channel, &l->callbacks);
-	if (q->end) {
-		pthread_mutex_lock(&r->lock);
-		l->end = q->end;
-		l->end->refs++;
-		l->end->line = l;
-		pthread_mutex_unlock(&r->lock);
-	}
-}
 
 static void take_requests(struct remote *r)
 {
@@ -247,13 +46,13 @@ static void take_requests(struct remote *r)
 		pthread_mutex_unlock(&r->lock);
 		if (!q)
 			return;
-		begin_line(r, q);
+		remote_channel_begin(r, q);
 	}
 }
 
 /* ---- moving bytes ---- */
 
-static void close_flow(struct flow *f)
+static void close_flow(struct remote_flow *f)
 {
 	if (f->is_socket)
 		shutdown(f->fd, SHUT_WR);
@@ -263,7 +62,7 @@ static void close_flow(struct flow *f)
 }
 
 /* 1: moved something; 0; -1: nobody reads any more */
-static int flush_flow(struct flow *f)
+static int flush_flow(struct remote_flow *f)
 {
 	ssize_t n;
 
@@ -277,7 +76,7 @@ static int flush_flow(struct flow *f)
 	return 1;
 }
 
-static int read_flow(struct remote_line *l, struct flow *f, int is_stderr)
+static int read_flow(struct remote_line *l, struct remote_flow *f, int is_stderr)
 {
 	int n;
 
@@ -299,7 +98,7 @@ static int read_flow(struct remote_line *l, struct flow *f, int is_stderr)
 
 static int send_local(struct remote_line *l)
 {
-	static _Thread_local char data[CHUNK / 2];
+	static _Thread_local char data[REMOTE_CHUNK / 2];
 	uint32_t window = ssh_channel_window_size(l->channel);
 	size_t room = window < sizeof(data) ? window : sizeof(data);
 	ssize_t n;
@@ -360,7 +159,7 @@ static bool serve_line(struct remote *r, struct remote_line *l, bool *gone)
 
 	*gone = false;
 	if (l->request) {
-		*gone = go_on_opening(r, l);
+		*gone = remote_channel_go_on(r, l);
 		return *gone || !l->request;
 	}
 	sent = send_local(l);
@@ -368,7 +167,7 @@ static bool serve_line(struct remote *r, struct remote_line *l, bool *gone)
 	errs = read_errors(l);
 	if (sent < 0 || out < 0 || is_over(l)) {
 		*gone = true;
-		drop_line(r, l);
+		remote_channel_drop(r, l);
 		return true;
 	}
 	return sent || out || errs;
@@ -455,8 +254,8 @@ static void die(struct remote *r, const char *why)
 	while (r->lines) {
 		if (r->lines->request)
 			err_set(&r->lines->request->err, -EPIPE, "%s", r->why.text);
-		finish_request(r, r->lines, -EPIPE);
-		drop_line(r, r->lines);
+		remote_channel_answer(r, r->lines, -EPIPE);
+		remote_channel_drop(r, r->lines);
 	}
 	pthread_mutex_lock(&r->lock);
 	for (; r->queue; r->queue = r->queue->next) {

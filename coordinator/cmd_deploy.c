@@ -228,7 +228,7 @@ static uint16_t wanted_port(const struct deploy *d)
 static json_t *wanted_spec(const struct deploy *d)
 {
 	const struct request *r = d->request;
-	const struct service_want want = {
+	struct service_want want = {
 		.image = r->image ? r->image : d->now.image,
 		.listen = r->listen ? r->listen : d->now.listen,
 		.port = wanted_port(d),
@@ -238,6 +238,8 @@ static json_t *wanted_spec(const struct deploy *d)
 		.force_update = d->force_update,
 	};
 
+	for (size_t i = 0; i < SERVICE_N_SETTINGS; i++)
+		want.settings[i] = r->settings[i] ? r->settings[i] : d->now.settings[i];
 	return service_spec(&want);
 }
 

@@ -9,7 +9,6 @@
 #include "ssh_host.h"
 #include "units.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -124,53 +123,6 @@ static int set_no_follow(struct request *r, const char *value, struct err *err)
 static int set_dry_run(struct request *r, const char *value, struct err *err)
 {
 	r->dry_run = true;
-	return 0;
-}
-
-static int set_image(struct request *r, const char *value, struct err *err)
-{
-	if (!*value || strpbrk(value, " \t\n"))
-		return err_set(err, -EINVAL, "--image '%s': not the name of an image", value);
-	r->image = value;
-	return 0;
-}
-
-/* An address, or a network: each node listens on its own address within it. */
-static int set_listen(struct request *r, const char *value, struct err *err)
-{
-	cleanup_free char *text = xstrdup(value);
-	char *slash = strchr(text, '/');
-	struct in6_addr address;
-	uint64_t bits = 1;
-	bool v4, v6;
-
-	if (slash)
-		*slash++ = '\0';
-	v4 = inet_pton(AF_INET, text, &address) == 1;
-	v6 = inet_pton(AF_INET6, text, &address) == 1;
-	if ((!v4 && !v6) || (slash && units_parse_u64(slash, 0, v4 ? 32 : 128, &bits) < 0))
-		return err_set(err, -EINVAL, "--listen '%s': not an address or a network, as in "
-			       "10.0.0.0/24", value);
-	if (!strcmp(text, "0.0.0.0") || !strcmp(text, "::") || bits == 0)
-		return err_set(err, -EINVAL, "--listen '%s': an agent never listens on every "
-			       "address", value);
-	r->listen = value;
-	return 0;
-}
-
-static int set_port(struct request *r, const char *value, struct err *err)
-{
-	uint64_t n = 0;
-
-	if (units_parse_u64(value, 1, 65535, &n) < 0)
-		return err_set(err, -EINVAL, "--port '%s': not a port from 1 to 65535", value);
-	r->port = (uint16_t)n;
-	return 0;
-}
-
-static int set_rotate(struct request *r, const char *value, struct err *err)
-{
-	r->rotate = true;
 	return 0;
 }
 
@@ -338,12 +290,20 @@ const struct option_row options_rows[] = {
 	  "bytes per second that are fetched from each node, as in 10M; at least 64k" },
 	{ "dry-run", 0, NULL, OPT_CAPTURING, false, set_dry_run,
 	  "print who would capture what, and stop" },
-	{ "image", 0, "IMAGE", OPT_DEPLOY, false, set_image,
+	{ "image", 0, "IMAGE", OPT_DEPLOY, false, options_set_image,
 	  "the agent's image; needed the first time only" },
-	{ "listen", 0, "NETWORK", OPT_DEPLOY, false, set_listen,
+	{ "listen", 0, "NETWORK", OPT_DEPLOY, false, options_set_listen,
 	  "listen on each node's address within it; default: the advertise address" },
-	{ "port", 0, "N", OPT_DEPLOY, false, set_port, "the agent's TCP port; default: 9473" },
-	{ "rotate", 0, NULL, OPT_DEPLOY, false, set_rotate,
+	{ "port", 0, "N", OPT_DEPLOY, false, options_set_port, "the agent's TCP port; default: 9473" },
+	{ "keep", 0, "DURATION", OPT_DEPLOY, false, options_set_keep,
+	  "agents drop captures that nobody fetched for so long; default: 24h" },
+	{ "quota", 0, "SIZE", OPT_DEPLOY, false, options_set_quota,
+	  "disk that an agent's captures may take; default: a tenth, at most 10G" },
+	{ "floor", 0, "SIZE", OPT_DEPLOY, false, options_set_floor,
+	  "disk that an agent leaves free; default: a twentieth" },
+	{ "ring-bytes", 0, "SIZE", OPT_DEPLOY, false, options_set_ring_bytes,
+	  "memory of an agent's packet rings; default: 256M" },
+	{ "rotate", 0, NULL, OPT_DEPLOY, false, options_set_rotate,
 	  "make new certificates and give them to the agents" },
 	{ "force", 0, NULL, OPT_DEPLOY | OPT_UNDEPLOY, false, set_force,
 	  "even while captures run or lie unfetched on the nodes" },

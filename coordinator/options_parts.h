@@ -17,6 +17,10 @@ option_set options_set_filter, options_set_interface, options_set_snaplen, optio
 /* options_archive.c */
 option_set options_set_merged, options_set_merge, options_set_no_clock_correction;
 
+/* options_deploy.c */
+option_set options_set_image, options_set_listen, options_set_port, options_set_rotate,
+	options_set_keep, options_set_quota, options_set_floor, options_set_ring_bytes;
+
 /* options_select.c */
 option_set options_set_node, options_set_tasks, options_set_members, options_set_max_targets,
 	options_set_yes, options_set_watch, options_set_interfaces, options_set_vxlan, options_set_path;

@@ -11,6 +11,7 @@
 
 #include "err.h"
 #include "log.h"
+#include "service.h"
 #include "wire.h"
 
 #define REQUEST_SELECTORS_MAX 256
@@ -80,6 +81,7 @@ struct request {
 	const char *export_file;	/* deploy --export FILE; NULL: none */
 	const char *image;
 	const char *listen;		/* --listen ADDRESS or NETWORK; NULL: not given */
+	const char *settings[SERVICE_N_SETTINGS];	/* for the agents; NULL: not given */
 	uint16_t port;			/* --port; 0: not given */
 	bool rotate;
 

@@ -37,6 +37,13 @@
 #define STOP_GRACE (10 * NS_PER_S)
 #define APPARMOR_SINCE 44		/* API 1.44 */
 
+#define LABEL "swarmcap."
+
+const char *const service_settings[SERVICE_N_SETTINGS] = {
+	[SERVICE_KEEP] = "keep", [SERVICE_QUOTA] = "quota", [SERVICE_FLOOR] = "floor",
+	[SERVICE_RING_BYTES] = "ring-bytes",
+};
+
 /* ---- parts that agent and job share */
 
 static json_t *linux_nodes(void)
@@ -65,6 +72,14 @@ static char *network_of(const char *listen)
 	return xasprintf("%s%s", listen, strchr(listen, '/') ? "" : all_bits);
 }
 
+static void add_arg(json_t *args, const char *name, const char *value)
+{
+	cleanup_free char *option = xasprintf("--%s", name);
+
+	json_array_append_new(args, json_string(option));
+	json_array_append_new(args, jx_text(value));
+}
+
 static json_t *args(const struct service_want *w)
 {
 	cleanup_free char *port = xasprintf("%u", w->port);
@@ -81,9 +96,11 @@ static json_t *args(const struct service_want *w)
 	if (w->listen && *w->listen) {
 		cleanup_free char *net = network_of(w->listen);
 
-		json_array_append_new(a, json_string("--listen-net"));
-		json_array_append_new(a, jx_text(net));
+		add_arg(a, "listen-net", net);
 	}
+	for (size_t i = 0; i < SERVICE_N_SETTINGS; i++)
+		if (w->settings[i] && *w->settings[i])
+			add_arg(a, service_settings[i], w->settings[i]);
 	return a;
 }
 
@@ -176,10 +193,17 @@ static json_t *task_template(const struct service_want *w)
 static json_t *labels(const struct service_want *w)
 {
 	cleanup_free char *port = xasprintf("%u", w->port);
+	json_t *all = json_pack("{s:s, s:s, s:s, s:s}", SERVICE_LABEL_VERSION, SWARMCAP_VERSION,
+				SERVICE_LABEL_CA, w->ca_fingerprint, SERVICE_LABEL_PORT, port,
+				SERVICE_LABEL_LISTEN, w->listen ? w->listen : "");
 
-	return json_pack("{s:s, s:s, s:s, s:s}", SERVICE_LABEL_VERSION, SWARMCAP_VERSION,
-			 SERVICE_LABEL_CA, w->ca_fingerprint, SERVICE_LABEL_PORT, port,
-			 SERVICE_LABEL_LISTEN, w->listen ? w->listen : "");
+	for (size_t i = 0; i < SERVICE_N_SETTINGS; i++) {
+		cleanup_free char *key = xasprintf(LABEL "%s", service_settings[i]);
+
+		if (w->settings[i] && *w->settings[i])
+			json_object_set_new(all, key, jx_text(w->settings[i]));
+	}
+	return all;
 }
 
 /*
@@ -276,6 +300,11 @@ int service_decode(const json_t *service, struct service_now *out, struct err *e
 		.index = jx_int(service, "Version.Index", 0),
 		.force_update = jx_int(task, "ForceUpdate", 0),
 	};
+	for (size_t i = 0; i < SERVICE_N_SETTINGS; i++) {
+		cleanup_free char *path = xasprintf("=" LABEL "%s", service_settings[i]);
+
+		out->settings[i] = xstrdup(jx_str(labels, path, ""));
+	}
 	return 0;
 }
 
@@ -296,5 +325,7 @@ void service_now_release(struct service_now *s)
 	free(s->listen);
 	free(s->ca);
 	free(s->spec);
+	for (size_t i = 0; i < SERVICE_N_SETTINGS; i++)
+		free(s->settings[i]);
 	*s = (struct service_now)SERVICE_NOW_INIT;
 }

@@ -9,6 +9,7 @@
  *	swarmcap.ca		SHA-256 of the CA certificate
  *	swarmcap.port		where the agents listen
  *	swarmcap.listen		the network that --listen named, "" for the advertise address
+ *	swarmcap.keep, .quota, .floor, .ring-bytes	the agents' own options, "" for their defaults
  *	swarmcap.spec		digest of all the rest: equal digests need no update
  */
 #ifndef SERVICE_H
@@ -33,10 +34,15 @@ struct service_secret {
 
 enum { SERVICE_CA, SERVICE_CERT, SERVICE_KEY, SERVICE_N_SECRETS };
 
+/* Options that go to the agents as they are: service_settings[i] names one, "keep" for --keep. */
+enum { SERVICE_KEEP, SERVICE_QUOTA, SERVICE_FLOOR, SERVICE_RING_BYTES, SERVICE_N_SETTINGS };
+extern const char *const service_settings[SERVICE_N_SETTINGS];
+
 /* What is wanted; everything is borrowed. */
 struct service_want {
 	const char *image;
 	const char *listen;		/* a network (CIDR) or address; NULL: advertise address */
+	const char *settings[SERVICE_N_SETTINGS];	/* NULL or "": the agent's default */
 	uint16_t port;
 	const char *api_version;	/* negotiated with the engine: "1.41" */
 	const char *ca_fingerprint;
@@ -48,6 +54,7 @@ struct service_want {
 struct service_now {
 	char *id, *name, *image;
 	char *listen, *ca, *spec;	/* the labels; "" where one is missing */
+	char *settings[SERVICE_N_SETTINGS];
 	uint16_t port;
 	int64_t index;			/* of its version: an update names it */
 	int64_t force_update;

@@ -271,7 +271,16 @@ capturing() { wait_for 60 grep -q '^swarmcap: capturing' "$BATS_TEST_TMPDIR/err"
 	run -0 swarmcap capture sleeper -d 300ms -o "$SHARE/port.tar"
 }
 
-@test "nor lost when nobody fetched them, unless --force" {
+@test "the agents' own options: given to all, kept by the next deploy, changed by name" {
+	words() { run_on node2 sh -c "tr '\\0' ' ' </proc/$(agent_pid node2)/cmdline"; }
+	run -0 swarmcap deploy --keep 2h --quota 1G --floor 1M --ring-bytes 64M
+	[[ "$(words)" == *' --keep 2h --quota 1G --floor 1M --ring-bytes 64M '* ]]
+	run -0 swarmcap deploy --keep 24h
+	[[ "$(words)" == *' --keep 24h --quota 1G --floor 1M --ring-bytes 64M '* ]]
+	run -0 swarmcap capture sleeper -d 300ms -o "$SHARE/own.tar"
+}
+
+@test "captures are not lost when nobody fetched them, unless --force" {
 	local id
 	background swarmcap capture sleeper -o "$SHARE/left.tar"
 	capturing

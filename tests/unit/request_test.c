@@ -362,6 +362,11 @@ static void bad_values(void **state)
 	assert_refused("deploy --port 0", "--port '0'");
 	assert_refused("deploy --port 65536", "--port '65536'");
 	assert_refused("deploy --listen node1", "--listen 'node1'");
+	assert_refused("deploy --keep 24", "--keep '24'");
+	assert_refused("deploy --quota 10e", "--quota '10e'");
+	assert_refused("deploy --floor -1", "--floor '-1'");
+	assert_refused("deploy --ring-bytes 512k", "--ring-bytes '512k'");
+	assert_refused("capture web --ring-bytes 1M", "--ring-bytes");
 	assert_refused("deploy --listen 0.0.0.0", "--listen '0.0.0.0'");
 }
 

@@ -176,6 +176,23 @@ static void test_command_line(void **state)
 	assert_args_end("fd00::1", " --listen-net fd00::1/128 ");
 }
 
+/* What is not wanted is not said: the agent's defaults are its own. */
+static void test_settings(void **state)
+{
+	struct service_want w = wanted();
+
+	w.settings[SERVICE_KEEP] = "1h";
+	w.settings[SERVICE_QUOTA] = "";
+	w.settings[SERVICE_RING_BYTES] = "64M";
+	cleanup_json json_t *spec = service_spec(&w);
+	cleanup_free char *args = joined(spec, CONTAINER "Args");
+
+	assert_non_null(strstr(args, "/netns --keep 1h --ring-bytes 64M "));
+	assert_null(strstr(args, "--quota"));
+	assert_string_equal(jx_str(spec, "Labels.=swarmcap.keep", ""), "1h");
+	assert_null(jx_get(spec, "Labels.=swarmcap.quota"));
+}
+
 static bool same_digest(const struct service_want *a, const struct service_want *b)
 {
 	cleanup_json json_t *x = service_spec(a), *y = service_spec(b);
@@ -205,6 +222,9 @@ static void test_digest(void **state)
 	b.listen = "10.0.0.0/8";
 	assert_false(same_digest(&a, &b));
 	b = wanted();
+	b.settings[SERVICE_FLOOR] = "1G";
+	assert_false(same_digest(&a, &b));
+	b = wanted();
 	b.ca_fingerprint = "other";
 	assert_false(same_digest(&a, &b));
 	b = wanted();
@@ -232,6 +252,7 @@ static void test_read_back(void **state)
 	struct err err = ERR_INIT;
 
 	w.listen = "10.1.0.0/16";
+	w.settings[SERVICE_FLOOR] = "2G";
 	w.force_update = 3;
 	cleanup_json json_t *service = json_pack("{s:s, s:{s:i}, s:o}", "ID", "abc", "Version",
 						 "Index", 41, "Spec", service_spec(&w));
@@ -240,6 +261,8 @@ static void test_read_back(void **state)
 	assert_string_equal(now.id, "abc");
 	assert_string_equal(now.image, w.image);
 	assert_string_equal(now.listen, "10.1.0.0/16");
+	assert_string_equal(now.settings[SERVICE_FLOOR], "2G");
+	assert_string_equal(now.settings[SERVICE_KEEP], "");
 	assert_string_equal(now.ca, CA);
 	assert_string_equal(now.spec, service_digest(jx_get(service, "Spec")));
 	assert_int_equal(now.port, 9473);
@@ -340,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_secrets_are_files),
 		cmocka_unit_test(test_apparmor_needs_api_144),
 		cmocka_unit_test(test_command_line),
+		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_hostile_image),
 		cmocka_unit_test(test_read_back),

@@ -187,7 +187,12 @@ static void test_ring(void **state)
 	start(&a);
 	world_send(2000);		/* six files */
 	restart();
+	/* the surplus goes by the crew's hand, beside the new life */
 	n = count_files(&packets, &bytes);
+	for (int i = 0; i < 1000 && n > 3; i++) {
+		clock_sleep_ms(10);
+		n = count_files(&packets, &bytes);
+	}
 	assert_in_range(n, 1, 3);
 	world_send(2000);
 	finish(&r, false);

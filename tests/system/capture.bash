@@ -45,7 +45,10 @@ ends() {
 	[ "$status" -eq "${2:-0}" ] || { echo "$1 ended with $status" >&2; cat "$BATS_TEST_TMPDIR/$1.err" >&2; return 1; }
 }
 
-armed() { wait_for "${2:-60}" grep -q '^swarmcap: capturing [0-9]* of [0-9]* tasks' "$BATS_TEST_TMPDIR/$1.err"; }
+armed() {
+	wait_for "${2:-60}" grep -q '^swarmcap: capturing [0-9]* of [0-9]* tasks' "$BATS_TEST_TMPDIR/$1.err" ||
+		{ cat "$BATS_TEST_TMPDIR/$1.err" >&2; return 1; }
+}
 
 unpack() {
 	unpacked=$(mktemp -d "$BATS_TEST_TMPDIR/unpacked.XXXXXX")

@@ -235,13 +235,13 @@ staged() { [ -n "$(find "$SHARE/.$1.tar.partial-"* -type f)" ]; }
 }
 
 @test "memory stays flat: a capture is gathered that is larger than the memory allowed" {
-	local to limit=(prlimit --data=$((80 << 20)))
-	# a sanitizer's shadow is larger than any limit: under it all is asked but that
-	[[ "$BUILD" != *san-* ]] || limit=()
+	local to times=1 limit=(prlimit --data=$((80 << 20)))
+	# a sanitizer's shadow is larger than any limit: under it all is asked but that; and what it slows drops more
+	[[ "$BUILD" != *san-* ]] || { limit=(); times=4; }
 	to=$(in_task web.1 ip -4 -o addr show eth0 | awk '{ sub("/.*", "", $4); print $4 }')
 	start large run_on node1 "${limit[@]}" "$BUILD/swarmcap" capture web -o "$SHARE/large.tar.zst"
 	armed large
-	exec_task "client@$(node_of web.1)" /workload flood "$to" 80 100000 1400
+	for ((; times; times--)); do exec_task "client@$(node_of web.1)" /workload flood "$to" 80 100000 1400; done
 	stop large
 	unpack "$SHARE/large.tar.zst"
 	[ "$(manifest '[.targets[].files[].bytes] | max')" -gt $((100 << 20)) ]

@@ -42,6 +42,9 @@ const char *engine_host(const struct engine *e);
 
 /* path without version: "/tasks?filters=...". New reference in *out. */
 int engine_get(struct engine *e, const char *path, json_t **out, struct err *err);
+/* Of a long answer what `fields` lead to (jx_parse_some). */
+int engine_get_some(struct engine *e, const char *path, const char *const *fields, json_t **out,
+		    struct err *err);
 /* body is borrowed and may be NULL; out may be NULL. method: POST, DELETE. */
 int engine_send(struct engine *e, const char *method, const char *path, const json_t *body,
 		json_t **out, struct err *err);

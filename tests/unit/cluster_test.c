@@ -118,6 +118,94 @@ static void test_tasks_that_run(void **state)
 	cluster_release(&c);
 }
 
+/* As the answer would be parsed. New reference. */
+static json_t *some_of(const char *name, const char *const *fields)
+{
+	cleanup_json json_t *whole = recorded(name);
+	cleanup_free char *text = jx_dump(whole);
+	json_t *some = NULL;
+
+	assert_int_equal(jx_parse_some(text, strlen(text), fields, name, &some, NULL), 0);
+	assert_false(json_equal(whole, some));
+	return some;
+}
+
+static void check_same_tasks(const struct cluster *a, const struct cluster *b)
+{
+	assert_int_equal(a->n_tasks, b->n_tasks);
+	for (size_t i = 0; i < a->n_tasks; i++) {
+		const struct cluster_task *s = &a->tasks[i], *t = &b->tasks[i];
+		const char *texts[][2] = {
+			{ s->id, t->id }, { s->service_id, t->service_id }, { s->node_id, t->node_id },
+			{ s->state, t->state }, { s->desired, t->desired }, { s->image, t->image },
+			{ s->container_id, t->container_id }, { s->error, t->error },
+		};
+
+		for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
+			assert_string_equal(texts[k][0], texts[k][1]);
+		assert_int_equal(s->slot, t->slot);
+		assert_int_equal(s->job_iteration, t->job_iteration);
+		assert_int_equal(s->host_network, t->host_network);
+		assert_int_equal(s->n_networks, t->n_networks);
+		for (size_t k = 0; k < s->n_networks; k++) {
+			assert_string_equal(s->networks[k].name, t->networks[k].name);
+			assert_string_equal(s->networks[k].id, t->networks[k].id);
+			assert_int_equal(s->networks[k].vni, t->networks[k].vni);
+			assert_int_equal(s->networks[k].n_addresses, t->networks[k].n_addresses);
+		}
+	}
+}
+
+static void check_same_services_and_nodes(const struct cluster *a, const struct cluster *b)
+{
+	assert_int_equal(a->n_services, b->n_services);
+	for (size_t i = 0; i < a->n_services; i++) {
+		const struct cluster_service *s = &a->services[i], *t = &b->services[i];
+
+		assert_string_equal(s->name, t->name);
+		assert_string_equal(s->stack ? s->stack : "-", t->stack ? t->stack : "-");
+		assert_string_equal(s->mode, t->mode);
+		assert_int_equal(s->job_iteration, t->job_iteration);
+		assert_int_equal(s->published, t->published);
+	}
+	assert_int_equal(a->n_nodes, b->n_nodes);
+	for (size_t i = 0; i < a->n_nodes; i++) {
+		const struct cluster_node *s = &a->nodes[i], *t = &b->nodes[i];
+		const char *texts[][2] = {
+			{ s->id, t->id }, { s->name, t->name }, { s->address, t->address },
+			{ s->state, t->state }, { s->availability, t->availability },
+			{ s->os, t->os }, { s->arch, t->arch }, { s->engine_version, t->engine_version },
+		};
+
+		for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
+			assert_string_equal(texts[k][0], texts[k][1]);
+		assert_int_equal(s->manager, t->manager);
+		assert_int_equal(s->leader, t->leader);
+	}
+}
+
+/* What the decoders read is all there when only their fields are parsed. */
+static void test_fields(void **state)
+{
+	cleanup_json json_t *info = recorded("info"), *nodes = some_of("nodes", cluster_node_fields);
+	cleanup_json json_t *services = some_of("services", cluster_service_fields);
+	cleanup_json json_t *tasks = some_of("tasks", cluster_task_fields);
+	struct cluster all, some = CLUSTER_INIT;
+	const json_t *service;
+	size_t i;
+
+	recorded_cluster(&all, false);
+	assert_int_equal(cluster_decode_info(info, &some, NULL), 0);
+	assert_int_equal(cluster_decode_nodes(nodes, &some, NULL), 0);
+	json_array_foreach(services, i, service)
+		assert_int_equal(cluster_decode_service(service, &some, NULL), 0);
+	assert_int_equal(cluster_decode_tasks(tasks, &some, NULL), 0);
+	check_same_tasks(&all, &some);
+	check_same_services_and_nodes(&all, &some);
+	cluster_release(&all);
+	cluster_release(&some);
+}
+
 static const struct cluster_task *first_task(const struct cluster *c, const char *service)
 {
 	const char *id = recorded_service(c, service)->id;
@@ -464,7 +552,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_info), cmocka_unit_test(test_no_manager),
 		cmocka_unit_test(test_nodes), cmocka_unit_test(test_services),
-		cmocka_unit_test(test_tasks_that_run), cmocka_unit_test(test_task),
+		cmocka_unit_test(test_fields), cmocka_unit_test(test_tasks_that_run), cmocka_unit_test(test_task),
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_odd_task), cmocka_unit_test(test_load),
 		cmocka_unit_test(test_lists), cmocka_unit_test(test_unknown),

@@ -118,20 +118,29 @@ static bool has_network(const struct wire_network *list, size_t n, const char *i
 	return false;
 }
 
-bool resolve_on_node(const struct cluster *c, const struct cluster_network *n, const char *node_id)
+static void mark_place(const struct cluster *c, const char *node_id, bool *where)
 {
-	if (n->ingress)
-		return true;
-	for (size_t i = 0; i < c->n_tasks; i++)
-		if (strcmp(c->tasks[i].node_id, node_id) == 0 &&
-		    cluster_task_runs(c, &c->tasks[i]) &&
-		    has_network(c->tasks[i].networks, c->tasks[i].n_networks, n->id))
-			return true;
-	for (size_t i = 0; i < c->n_containers; i++)
-		if (strcmp(c->containers[i].node_id, node_id) == 0 && c->containers[i].running &&
+	const struct cluster_node *n = cluster_node(c, node_id);
+
+	if (n)
+		where[n - c->nodes] = true;
+}
+
+bool *resolve_where(const struct cluster *c, const struct cluster_network *n)
+{
+	bool *where = xcalloc(c->n_nodes + 1, sizeof(*where));
+
+	for (size_t i = 0; i < c->n_nodes; i++)
+		where[i] = n->ingress;
+	for (size_t i = 0; i < c->n_tasks && !n->ingress; i++)
+		if (has_network(c->tasks[i].networks, c->tasks[i].n_networks, n->id) &&
+		    cluster_task_runs(c, &c->tasks[i]))
+			mark_place(c, c->tasks[i].node_id, where);
+	for (size_t i = 0; i < c->n_containers && !n->ingress; i++)
+		if (c->containers[i].running &&
 		    has_network(c->containers[i].networks, c->containers[i].n_networks, n->id))
-			return true;
-	return false;
+			mark_place(c, c->containers[i].node_id, where);
+	return where;
 }
 
 static void mark_members(struct work *w, const char *id, bool exclude)
@@ -171,10 +180,16 @@ static int mark_vxlan(struct work *w, const struct selector *s, struct err *err)
 	struct marks own = marks_new(c->n_networks);
 	int found = marks_find(w, &own, marks_network, s, err);
 
-	for (size_t k = 0; k < c->n_networks && found > 0; k++)
-		for (size_t i = 0; i < c->n_nodes && (own.in[k] || own.out[k]); i++)
-			if (resolve_on_node(c, &c->networks[k], c->nodes[i].id))
+	for (size_t k = 0; k < c->n_networks && found > 0; k++) {
+		cleanup_free bool *where = NULL;
+
+		if (!own.in[k] && !own.out[k])
+			continue;
+		where = resolve_where(c, &c->networks[k]);
+		for (size_t i = 0; i < c->n_nodes; i++)
+			if (where[i])
 				marks_set(&w->vxlan, i * c->n_networks + k, s->exclude);
+	}
 	marks_drop(&own);
 	return found;
 }
@@ -204,7 +219,7 @@ static int mark_path(struct work *w, const struct selector *s, struct err *err)
 			continue;
 		marks_set(&w->services, i, s->exclude);
 		for (size_t k = 0; k < c->n_tasks; k++)
-			if (cluster_service(c, c->tasks[k].service_id) == &c->services[i] &&
+			if (strcmp(c->tasks[k].service_id, c->services[i].id) == 0 &&
 			    cluster_task_runs(c, &c->tasks[k]))
 				mark_task_path(w, &c->tasks[k], s->exclude);
 		if (c->services[i].published)

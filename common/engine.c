@@ -265,6 +265,34 @@ int engine_get_some(struct engine *e, const char *path, const char *const *field
 	return ask(e, &(struct question){ .method = "GET", .path = path, .fields = fields }, out, err);
 }
 
+/* ---- what it is ---- */
+
+/* Entries are "name=seccomp,profile=default"; before 17.09 "seccomp". */
+static bool has_security(const json_t *info, const char *name)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(jx_get(info, "SecurityOptions"), i, one) {
+		const char *text = json_string_value(one);
+		size_t n = strlen(name);
+
+		if (text && str_starts(text, "name="))
+			text += strlen("name=");
+		if (text && str_starts(text, name) && (!text[n] || text[n] == ','))
+			return true;
+	}
+	return false;
+}
+
+int engine_check_info(const json_t *info, struct err *err)
+{
+	if (!has_security(info, "rootless"))
+		return 0;
+	return err_set(err, -EOPNOTSUPP, "this Docker is rootless: it has no overlays, and its "
+		       "containers' networks are out of reach; name one that runs as root (-H)");
+}
+
 /* ---- texts of URLs ---- */
 
 char *engine_escape(const char *segment)

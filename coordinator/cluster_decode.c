@@ -161,7 +161,10 @@ int cluster_decode_info(const json_t *info, struct cluster *c, struct err *err)
 	const char *address = jx_str(info, "Swarm.NodeAddr", "");
 	const char *id = jx_str(info, "Swarm.Cluster.ID", "");
 	int64_t port;
+	int rc = engine_check_info(info, err);
 
+	if (rc < 0)
+		return rc;
 	if (strcmp(state, "active") != 0)
 		return not_in_swarm(info, state, err);
 	if (!jx_bool(info, "Swarm.ControlAvailable", false))

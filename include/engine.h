@@ -49,6 +49,11 @@ int engine_get_some(struct engine *e, const char *path, const char *const *field
 int engine_send(struct engine *e, const char *method, const char *path, const json_t *body,
 		json_t **out, struct err *err);
 /*
+ * The answer of /info: -EOPNOTSUPP with what to do when the Engine is rootless. It has no overlays, and its
+ * namespaces belong to its user.
+ */
+int engine_check_info(const json_t *info, struct err *err);
+/*
  * {"service":["x"],"desired-state":["running"]} URL-encoded as "filters=..."; the pairs end with
  * NULL, a key may come again. Free it.
  */

@@ -47,6 +47,10 @@ static void test_no_manager(void **state)
 	check_info(json_pack("{s:s, s:{s:s}}", "Name", "n", "Swarm", "LocalNodeState", "active"),
 		   "n is a worker: run swarmcap against a manager (managers: unknown)");
 	check_info(json_array(), "this Docker is not part of a Swarm");
+	check_info(json_pack("{s:[s, s], s:{s:s}}", "SecurityOptions", "name=seccomp,profile=default",
+			     "name=rootless", "Swarm", "LocalNodeState", "active"),
+		   "this Docker is rootless: it has no overlays, and its containers' networks are out of "
+		   "reach; name one that runs as root (-H)");
 }
 
 static void test_nodes(void **state)

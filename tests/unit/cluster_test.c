@@ -23,6 +23,22 @@ static void test_info(void **state)
 	cluster_release(&c);
 }
 
+/* --data-path-port of swarm init; an Engine that says none has Docker's. */
+static void test_data_path_port(void **state)
+{
+	cleanup_json json_t *info = recorded("info");
+	struct cluster c = CLUSTER_INIT;
+
+	json_object_set_new(jx_get(info, "Swarm.Cluster"), "DataPathPort", json_integer(7789));
+	assert_int_equal(cluster_decode_info(info, &c, NULL), 0);
+	assert_int_equal(c.data_path_port, 7789);
+	cluster_release(&c);
+	json_object_set_new(jx_get(info, "Swarm.Cluster"), "DataPathPort", json_integer(0));
+	assert_int_equal(cluster_decode_info(info, &c, NULL), 0);
+	assert_int_equal(c.data_path_port, 4789);
+	cluster_release(&c);
+}
+
 static void check_info(json_t *info, const char *text)
 {
 	struct cluster c = CLUSTER_INIT;
@@ -554,7 +570,8 @@ static void test_unknown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_info), cmocka_unit_test(test_no_manager),
+		cmocka_unit_test(test_info), cmocka_unit_test(test_data_path_port),
+		cmocka_unit_test(test_no_manager),
 		cmocka_unit_test(test_nodes), cmocka_unit_test(test_services),
 		cmocka_unit_test(test_fields), cmocka_unit_test(test_tasks_that_run), cmocka_unit_test(test_task),
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_refused),

@@ -241,6 +241,7 @@ static void open_all(struct capture *c)
 	open_targets(&a);
 	for (size_t i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
+	targets_share(c->targets, c->n_targets);
 	for (size_t i = 0; i < c->n_targets; i++)
 		target_start(c->targets[i]);
 }

@@ -29,6 +29,9 @@ static int ask(struct node *n, struct err *err)
 	engine_close(e);
 	if (r)
 		return r < 0 ? r : -EIO;
+	r = engine_check_info(info, err);
+	if (r < 0)
+		return r;
 	set(&n->id, jx_str(info, "Swarm.NodeID", ""));
 	set(&n->address, jx_str(info, "Swarm.NodeAddr", ""));
 	set(&n->name, jx_str(info, "Name", ""));
@@ -47,7 +50,7 @@ int node_load(struct node *n, const char *id, int wait_ms, struct err *err)
 	for (;;) {
 		err_reset(&last);
 		r = ask(n, &last);
-		if ((!r && *n->address) || clock_mono_ns() >= end)
+		if ((!r && *n->address) || r == -EOPNOTSUPP || clock_mono_ns() >= end)
 			break;
 		clock_sleep_ms(RETRY_MS);
 	}

@@ -4,6 +4,7 @@
  *
  *	target_new		nothing happens yet
  *	target_open		finds the namespace, makes ring and file; waits for engine and kernel
+ *	targets_share		each namespace once
  *	target_start		packets come: armed, or failed. Cheap: all targets of a capture in one loop
  *	target_watch		the pump reads its ring from now on
  *	targets_stop		asks some to end; each drains, ends its files, and says so
@@ -67,10 +68,15 @@ struct target *target_new(const struct target_env *env, size_t number, struct wi
  */
 struct target *target_resume(const struct target_env *env, size_t number, struct wire_target *seen,
 			     const struct life_target *life, int64_t from_ns);
-/* These three in order; the result stands in seen. Nothing happens to one that has failed. */
+/* These in order; the result stands in seen. Nothing happens to one that has failed. */
 void target_open(struct target *t, const struct target_means *m);
 /* Instead of target_open. */
 void target_adopt(struct target *t, const struct target_found *f, const struct target_means *m);
+/*
+ * All are open, none is started: a container whose namespace is another target's, by the inode, lets go of its
+ * ring and fails with same_as. With another filter it keeps its own.
+ */
+void targets_share(struct target *const *v, size_t n);
 void target_start(struct target *t);
 void target_watch(struct target *t);
 /*

@@ -210,36 +210,87 @@ int engine_decode_error(long status, const char *body, size_t len, struct err *e
 	return status == 401 || status == 403 ? -EACCES : -EIO;
 }
 
-static int decode_reply(const struct http_reply *reply, json_t **out, struct err *err)
+static int decode_reply(const struct http_reply *reply, const char *const *fields, json_t **out,
+			struct err *err)
 {
+	const struct buf *body = &reply->body;
+
 	if (reply->status < 200 || reply->status > 299)
-		return engine_decode_error(reply->status, reply->body.data, reply->body.len, err);
+		return engine_decode_error(reply->status, body->data, body->len, err);
 	if (!out)
 		return 0;
-	if (reply->body.len == 0) {
+	if (body->len == 0) {
 		*out = json_null();
 		return 0;
 	}
-	return jx_parse(reply->body.data, reply->body.len, "Docker's answer", out, err);
+	if (fields)
+		return jx_parse_some(body->data, body->len, fields, "Docker's answer", out, err);
+	return jx_parse(body->data, body->len, "Docker's answer", out, err);
+}
+
+/* What is asked, and what of the answer is wanted. */
+struct question {
+	const char *method, *path;
+	const json_t *body;
+	const char *const *fields;
+};
+
+static int ask(struct engine *e, const struct question *q, json_t **out, struct err *err)
+{
+	cleanup_http_reply struct http_reply reply = HTTP_REPLY_INIT;
+	cleanup_free char *versioned = xasprintf("/v%s%s", e->version, q->path);
+	cleanup_free char *text = q->body ? jx_dump(q->body) : NULL;
+	struct err why = ERR_INIT;
+	int rc = http_call(e->http, q->method, versioned, text, &reply, &why);
+
+	if (rc < 0)
+		return err_set(err, rc, "lost Docker at %s: %s", e->host, why.text);
+	return decode_reply(&reply, q->fields, out, err);
 }
 
 int engine_send(struct engine *e, const char *method, const char *path, const json_t *body,
 		json_t **out, struct err *err)
 {
-	cleanup_http_reply struct http_reply reply = HTTP_REPLY_INIT;
-	cleanup_free char *versioned = xasprintf("/v%s%s", e->version, path);
-	cleanup_free char *text = body ? jx_dump(body) : NULL;
-	struct err why = ERR_INIT;
-	int rc = http_call(e->http, method, versioned, text, &reply, &why);
-
-	if (rc < 0)
-		return err_set(err, rc, "lost Docker at %s: %s", e->host, why.text);
-	return decode_reply(&reply, out, err);
+	return ask(e, &(struct question){ .method = method, .path = path, .body = body }, out, err);
 }
 
 int engine_get(struct engine *e, const char *path, json_t **out, struct err *err)
 {
 	return engine_send(e, "GET", path, NULL, out, err);
+}
+
+int engine_get_some(struct engine *e, const char *path, const char *const *fields, json_t **out,
+		    struct err *err)
+{
+	return ask(e, &(struct question){ .method = "GET", .path = path, .fields = fields }, out, err);
+}
+
+/* ---- what it is ---- */
+
+/* Entries are "name=seccomp,profile=default"; before 17.09 "seccomp". */
+static bool has_security(const json_t *info, const char *name)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(jx_get(info, "SecurityOptions"), i, one) {
+		const char *text = json_string_value(one);
+		size_t n = strlen(name);
+
+		if (text && str_starts(text, "name="))
+			text += strlen("name=");
+		if (text && str_starts(text, name) && (!text[n] || text[n] == ','))
+			return true;
+	}
+	return false;
+}
+
+int engine_check_info(const json_t *info, struct err *err)
+{
+	if (!has_security(info, "rootless"))
+		return 0;
+	return err_set(err, -EOPNOTSUPP, "this Docker is rootless: it has no overlays, and its "
+		       "containers' networks are out of reach; name one that runs as root (-H)");
 }
 
 /* ---- texts of URLs ---- */

@@ -195,6 +195,7 @@ static const struct wire_field target_fields[] = {
 	{ ROW(wire_target, end, WIRE_T_ENUM), WORDS(wire_end_words) },
 	TEXT_NULL(wire_target, error),
 	BOOL(wire_target, absent),
+	TEXT_NULL(wire_target, same_as),
 	ENGINE_ID(wire_target, container_id),
 	TEXT_NULL(wire_target, image),
 	TIME(wire_target, started_ns),

@@ -20,13 +20,22 @@
 
 /* ---- asking ---- */
 
-int cluster_ask(struct engine *e, const char *path, json_t **out, struct err *err)
+static int no_condition(int rc)
 {
-	int rc = engine_get(e, path, out, err);
-
 	if (rc == ENGINE_E_NOT_MANAGER)
 		return -EOPNOTSUPP;
 	return rc > 0 ? -EIO : rc;
+}
+
+int cluster_ask(struct engine *e, const char *path, json_t **out, struct err *err)
+{
+	return no_condition(engine_get(e, path, out, err));
+}
+
+int cluster_ask_some(struct engine *e, const char *path, const char *const *fields, json_t **out,
+		     struct err *err)
+{
+	return no_condition(engine_get_some(e, path, fields, out, err));
 }
 
 /* Nothing else than a service of this name or id may come of it. */
@@ -88,7 +97,7 @@ static int load_all_services(struct engine *e, struct cluster *c, struct err *er
 	cleanup_json json_t *list = NULL;
 	const json_t *service;
 	size_t i;
-	int rc = cluster_ask(e, "/services", &list, err);
+	int rc = cluster_ask_some(e, "/services", cluster_service_fields, &list, err);
 
 	json_array_foreach(list, i, service) {
 		rc = cluster_decode_service(service, c, err);
@@ -155,7 +164,7 @@ static int load_members(struct engine *e, const json_t *info, struct cluster *c,
 	int rc = cluster_decode_info(info, c, err);
 
 	if (rc == 0)
-		rc = cluster_ask(e, "/nodes", &nodes, err);
+		rc = cluster_ask_some(e, "/nodes", cluster_node_fields, &nodes, err);
 	if (rc == 0)
 		rc = cluster_decode_nodes(nodes, c, err);
 	return rc < 0 ? rc : load_agent_port(e, c, err);

@@ -90,6 +90,9 @@ struct cluster {
  * (-EINVAL) is refused. Texts are cut at WIRE_TEXT_MAX bytes, addresses that are none dropped.
  * Info comes first: nodes' addresses need it.
  */
+/* What they read of each entry: no more of a list need be parsed (jx_parse_some). */
+extern const char *const cluster_node_fields[], *const cluster_service_fields[],
+	*const cluster_task_fields[];
 /* info: the id, self. -EOPNOTSUPP with a sentence: no Swarm, a worker, locked. */
 int cluster_decode_info(const json_t *info, struct cluster *c, struct err *err);
 /* They stand in the order of their names then. */

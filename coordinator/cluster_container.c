@@ -98,10 +98,12 @@ int cluster_decode_alone(const json_t *info, struct cluster *c, struct err *err)
 {
 	const char *id = jx_str(info, "Swarm.NodeID", "");
 
+	int rc = engine_check_info(info, err);
+
 	if (!json_is_object(info))
 		return err_set(err, -EINVAL, "Docker does not say what it is");
-	if (c->id)
-		return 0;
+	if (rc < 0 || c->id)
+		return rc;
 	c->id = xstrdup("");
 	c->self_node_id = xstrdup(strlen(id) <= ID_HEX && is_alnum(id) ? id : "");
 	c->self_name = text_at(info, "Name");

@@ -24,6 +24,24 @@
 #define VXLAN_PORT 4789		/* Docker's, where the Swarm says none (or 0) */
 #define VNI_OPTION "Network.DriverState.Options.=" CLUSTER_VNI_OPTION
 
+/* The network of an attachment, and what the driver made of it; its options' names have dots. */
+const char *const cluster_task_fields[] = {
+	"ID", "ServiceID", "NodeID", "Slot", "DesiredState", "JobIteration", "Status.State",
+	"Status.Err", "Status.ContainerStatus.ContainerID", "Spec.ContainerSpec.Image",
+	"Spec.NetworkAttachmentSpec.ContainerID", "NetworksAttachments.Addresses",
+	"NetworksAttachments.Network.ID", "NetworksAttachments.Network.Spec.Name",
+	"NetworksAttachments.Network.DriverState", NULL,
+};
+
+const char *const cluster_service_fields[] = {
+	"ID", "Spec.Name", "Spec.Labels", "Spec.Mode", "JobStatus", "Endpoint.Ports", NULL,
+};
+
+const char *const cluster_node_fields[] = {
+	"ID", "Spec.Availability", "Description.Hostname", "Description.Platform",
+	"Description.Engine.EngineVersion", "Status", "ManagerStatus", NULL,
+};
+
 /* ---- small parts ---- */
 
 static char *dup_text(const char *s)
@@ -143,7 +161,10 @@ int cluster_decode_info(const json_t *info, struct cluster *c, struct err *err)
 	const char *address = jx_str(info, "Swarm.NodeAddr", "");
 	const char *id = jx_str(info, "Swarm.Cluster.ID", "");
 	int64_t port;
+	int rc = engine_check_info(info, err);
 
+	if (rc < 0)
+		return rc;
 	if (strcmp(state, "active") != 0)
 		return not_in_swarm(info, state, err);
 	if (!jx_bool(info, "Swarm.ControlAvailable", false))

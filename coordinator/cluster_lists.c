@@ -64,7 +64,7 @@ static int load_services(struct engine *e, const struct selector *list, size_t n
 	cleanup_json json_t *services = NULL;
 	const json_t *one;
 	size_t i;
-	int rc = cluster_ask(e, "/services", &services, err);
+	int rc = cluster_ask_some(e, "/services", cluster_service_fields, &services, err);
 
 	json_array_foreach(services, i, one) {
 		if (rc == 0 && is_wanted(list, n, one))
@@ -87,7 +87,7 @@ int cluster_load_tasks(struct engine *e, bool all, struct cluster *c, struct err
 	path = xasprintf("/tasks%s%s", all ? "" : "?filters=", all ? "" : escaped);
 	if (c->n_services == 0)
 		return 0;
-	rc = cluster_ask(e, path, &tasks, err);
+	rc = cluster_ask_some(e, path, cluster_task_fields, &tasks, err);
 	return rc < 0 ? rc : cluster_decode_tasks(tasks, c, err);
 }
 
@@ -109,7 +109,7 @@ static int load_attachments(struct engine *e, struct cluster *c, struct err *err
 						    "running", NULL);
 	cleanup_free char *path = xasprintf("/tasks?%s", filters);
 	cleanup_json json_t *tasks = NULL;
-	int rc = cluster_ask(e, path, &tasks, err);
+	int rc = cluster_ask_some(e, path, cluster_task_fields, &tasks, err);
 
 	return rc < 0 ? rc : cluster_decode_attachments(tasks, c, err);
 }

@@ -20,6 +20,9 @@ void cluster_add_attached(struct cluster *c, const char *id, char *node_id, stru
 
 /* A GET; the conditions that no caller in cluster can use become errors. */
 int cluster_ask(struct engine *e, const char *path, json_t **out, struct err *err);
+/* Long lists: of each entry what its decoder reads. */
+int cluster_ask_some(struct engine *e, const char *path, const char *const *fields, json_t **out,
+		     struct err *err);
 /* cluster_lists.c: what the selectors may mean and services by name do not tell. */
 bool cluster_takes_lists(const struct selector *list, size_t n);
 int cluster_load_lists(struct engine *e, const struct selector *list, size_t n, struct cluster *c,

@@ -162,7 +162,7 @@ static const char *target_state(const struct wire_report *r, const struct wire_t
 	if (r->dropped)
 		return "dropped";
 	if (t->state == WIRE_FAILED)
-		return "failed";
+		return t->same_as ? "shared" : "failed";
 	return t->state == WIRE_ARMED ? "running" : wire_end_text(t->end);
 }
 

@@ -75,10 +75,10 @@ static void add_events(struct fleet_talk *t, const struct wire_report *now)
 			continue;
 		if (!old && new->state != WIRE_FAILED && fleet_find_joined(now, new->key))
 			add_event(t, FLEET_TARGET_JOINED, new->key, NULL);
-		if (new->state == WIRE_FAILED)
+		if (new->state == WIRE_FAILED && !new->same_as)
 			add_event(t, FLEET_TARGET_FAILED, new->key, new->error);
-		else if (new->state == WIRE_ENDED &&new->end != WIRE_END_STOPPED &&new->end !=
-			 WIRE_END_DURATION)
+		else if (new->state == WIRE_ENDED && new->end != WIRE_END_STOPPED &&
+			 new->end != WIRE_END_DURATION)
 			add_event(t, FLEET_TARGET_ENDED, new->key, wire_end_text(new->end));
 	}
 }
@@ -135,13 +135,21 @@ static void add(int64_t *sum, int64_t n)
 		*sum = INT64_MAX;
 }
 
+/* Two targets with one namespace have one state. */
+static enum wire_state state_of(const struct wire_report *r, const struct wire_target *t)
+{
+	const struct wire_target *other = t->same_as ? find_target(r, t->same_as) : NULL;
+
+	return t->state == WIRE_FAILED && other ? other->state : t->state;
+}
+
 static void count_report(const struct wire_report *r, struct fleet_counts *out)
 {
 	for (size_t i = 0; i < r->n_targets; i++) {
 		const struct wire_target *t = &r->targets[i];
 
-		out->targets_armed += t->state != WIRE_FAILED;
-		out->targets_ended += t->state == WIRE_ENDED;
+		out->targets_armed += state_of(r, t) != WIRE_FAILED;
+		out->targets_ended += state_of(r, t) == WIRE_ENDED;
 		add(&out->packets, t->packets);
 		add(&out->bytes, t->bytes);
 		add(&out->dropped_kernel, t->dropped_kernel);

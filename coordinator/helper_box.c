@@ -92,16 +92,21 @@ static json_t *tcpdump_arguments(const struct box_plan *p)
 	return list;
 }
 
+/* An Engine that remaps users joins the task's container in its user namespace, but not the host. */
 static json_t *host_config(const struct box_plan *p)
 {
-	cleanup_free char *mode = p->wanted->kind == WIRE_HOST ? xstrdup("host") :
+	bool host = p->wanted->kind == WIRE_HOST;
+	cleanup_free char *mode = host ? xstrdup("host") :
 				  xasprintf("container:%s", p->wanted->container_id);
-
-	return json_pack("{s:s, s:[s], s:[s], s:b, s:b, s:i, s:i, s:[s], s:{s:s}, s:b}",
+	json_t *j = json_pack("{s:s, s:[s], s:[s], s:b, s:b, s:i, s:i, s:[s], s:{s:s}, s:b}",
 			 "NetworkMode", mode, "CapDrop", "ALL", "CapAdd", "NET_RAW",
 			 "ReadonlyRootfs", 1, "AutoRemove", 1, "Memory", BOX_MEMORY,
 			 "PidsLimit", BOX_PIDS, "SecurityOpt", "no-new-privileges",
 			 "LogConfig", "Type", "none", "Init", 0);
+
+	if (host)
+		json_object_set_new(j, "UsernsMode", json_string("host"));
+	return j;
 }
 
 json_t *box_encode(const struct box_plan *p)

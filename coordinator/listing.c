@@ -206,14 +206,12 @@ static struct rows make_nodes(const struct listing *l)
 
 static json_t *nodes_of(const struct listing *l, const struct cluster_network *net)
 {
+	cleanup_free bool *where = resolve_where(l->cluster, net);
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < l->cluster->n_nodes; i++) {
-		const struct cluster_node *n = &l->cluster->nodes[i];
-
-		if (l->nodes[i] && resolve_on_node(l->cluster, net, n->id))
-			json_array_append_new(list, jx_text(n->name));
-	}
+	for (size_t i = 0; i < l->cluster->n_nodes; i++)
+		if (l->nodes[i] && where[i])
+			json_array_append_new(list, jx_text(l->cluster->nodes[i].name));
 	return list;
 }
 

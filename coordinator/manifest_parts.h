@@ -33,6 +33,10 @@ int64_t manifest_sum(int64_t a, int64_t b);
 void manifest_add_target(struct manifest_work *w, const struct fleet_node *n,
 			 const struct target *t);
 
+/* manifest_where.c: as the plan knows them, and as the agent saw them. New references. */
+json_t *manifest_networks(const struct target *t);
+json_t *manifest_interfaces(const struct wire_target *r);
+
 /* manifest_joined.c: the targets of the node that joined during the capture, and what could not. */
 void manifest_add_joined(struct manifest_work *w, const struct fleet_node *n);
 /* Addresses of those that joined and are real. Free the addresses, and the array. */

@@ -5,6 +5,7 @@
  * The agent's last word on a target, and its files that are here, decide:
  *
  *	no report, or the report does not name it	missing, with the node's reason
+ *	failed, but another target has its namespace	a name of that one
  *	failed (was never captured)			missing, with the agent's sentence
  *	still armed, no file here			missing: it was lost while capturing
  *	still armed, some files here			entry that ended by the loss, and missing
@@ -110,56 +111,6 @@ int64_t manifest_corrected(const struct fleet_node *n, int64_t ns)
 	if (!ns || !n->clock.probes || __builtin_sub_overflow(ns, n->clock.offset_ns, &fixed))
 		return ns;
 	return fixed;
-}
-
-static json_t *make_texts(char *const *texts, size_t n)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, jx_text(texts[i]));
-	return list;
-}
-
-static json_t *make_networks(const struct target *t)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < t->n_networks; i++) {
-		const struct wire_network *net = &t->networks[i];
-
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}",
-						      "name", jx_text(net->name),
-						      "id", jx_text(net->id),
-						      "vni", jx_count(net->vni ? net->vni : -1),
-						      "addresses",
-						      make_texts(net->addresses, net->n_addresses)));
-	}
-	return list;
-}
-
-static json_t *make_interfaces(const struct wire_target *r)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < r->n_interfaces; i++) {
-		const struct wire_interface *f = &r->interfaces[i];
-
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-						      "name", jx_text(f->name),
-						      "index", jx_count(f->index),
-						      "mac", jx_text(f->mac),
-						      "mtu", jx_count(f->mtu),
-						      "link_type", jx_text(f->link_type),
-						      "addresses",
-						      make_texts(f->addresses, f->n_addresses),
-						      "peer", jx_count(f->peer ? f->peer : -1),
-						      "master", jx_text(f->master),
-						      "vni", jx_count(f->vni ? f->vni : -1),
-						      "offloads",
-						      make_texts(f->offloads, f->n_offloads)));
-	}
-	return list;
 }
 
 /* A file of a report, with its place there. */
@@ -303,12 +254,38 @@ static json_t *make_counts(const struct fleet_node *n, const struct target *t,
 			 "confirmed", !t->forged);
 }
 
+/* The entry of a namespace that the agent captured for both; NULL: it did not. */
+static const struct wire_target *captured_as(const struct fleet_node *n, const struct wire_target *r)
+{
+	const struct wire_target *other = r->same_as ? find(n, r->same_as).t : NULL;
+
+	return other && other->state != WIRE_FAILED ? other : NULL;
+}
+
+/* Its own, and those of the plan's targets that turned out to be it. */
+static json_t *make_names(const struct fleet_node *n, const struct target *t)
+{
+	json_t *names = target_names(t);
+
+	for (size_t i = 0; i < n->plan->n_targets; i++) {
+		const struct target *other = &n->plan->targets[i];
+		const struct wire_target *r = find(n, other->key).t;
+		cleanup_json json_t *more = NULL;
+
+		if (other == t || !r || !r->same_as || strcmp(r->same_as, t->key) != 0)
+			continue;
+		more = target_names(other);
+		json_array_extend(names, more);
+	}
+	return names;
+}
+
 static json_t *make_identity(const struct manifest_work *w, const struct fleet_node *n,
 			     const struct target *t, const struct wire_target *r)
 {
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "kind", wire_kind_text(t->kind),
-			 "names", target_names(t),
+			 "names", make_names(n, t),
 			 "filter", jx_text(t->filter ? t->filter : w->in->request->filter),
 			 "service", jx_text(t->service),
 			 "task", jx_text(t->task),
@@ -361,8 +338,8 @@ static void add_entry(struct manifest_work *w, const struct fleet_node *n, const
 	size_t absent = 0;
 
 	files = make_files(w, n, t, f, &absent);
-	json_object_set_new(entry, "networks", make_networks(t));
-	json_object_set_new(entry, "interfaces", make_interfaces(f->t));
+	json_object_set_new(entry, "networks", manifest_networks(t));
+	json_object_set_new(entry, "interfaces", manifest_interfaces(f->t));
 	json_object_set_new(entry, "files", files);
 	json_object_update(entry, counts);
 	json_object_set_new(entry, "notes", make_target_notes(n, f->t, files, absent));
@@ -398,6 +375,8 @@ void manifest_add_target(struct manifest_work *w, const struct fleet_node *n,
 		add_absent(w, n, t);
 		return;
 	}
+	if (f.t->state == WIRE_FAILED && captured_as(n, f.t))
+		return;
 	if (f.t->state == WIRE_FAILED) {
 		add_failed(w, n, t, f.t);
 		return;

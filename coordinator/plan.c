@@ -132,21 +132,36 @@ static char *file_host(const struct cluster *c, const struct plan_node *n)
 
 /* ---- hosts ---- */
 
+/* A host with its address as it is compared, which is read once. */
+struct sorted_host {
+	struct wire_host host;
+	int family;
+	unsigned char bytes[16];
+};
+
 static int compare_hosts(const void *pa, const void *pb)
 {
-	const struct wire_host *a = pa, *b = pb;
-	unsigned char bytes_a[16] = { 0 }, bytes_b[16] = { 0 };
-	int family_a = strchr(a->address, ':') ? AF_INET6 : AF_INET;
-	int family_b = strchr(b->address, ':') ? AF_INET6 : AF_INET;
-	int d = family_a - family_b;
+	const struct sorted_host *a = pa, *b = pb;
+	int d = a->family - b->family;
 
-	inet_pton(family_a, a->address, bytes_a);
-	inet_pton(family_b, b->address, bytes_b);
 	if (d == 0)
-		d = memcmp(bytes_a, bytes_b, sizeof(bytes_a));
+		d = memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 	if (d == 0)
-		d = strcmp(a->address, b->address);
-	return d ? d : strcmp(a->name, b->name);
+		d = strcmp(a->host.address, b->host.address);
+	return d ? d : strcmp(a->host.name, b->host.name);
+}
+
+static struct sorted_host *sort_hosts(const struct wire_host *list, size_t n)
+{
+	struct sorted_host *out = xcalloc(n, sizeof(*out));
+
+	for (size_t i = 0; i < n; i++) {
+		out[i].host = list[i];
+		out[i].family = strchr(list[i].address, ':') ? AF_INET6 : AF_INET;
+		inet_pton(out[i].family, list[i].address, out[i].bytes);
+	}
+	qsort(out, n, sizeof(*out), compare_hosts);
+	return out;
 }
 
 static void add_hosts(struct plan *p, const struct target *t)
@@ -173,6 +188,7 @@ static void release_host(struct wire_host *h)
 
 static void make_hosts(struct plan *p)
 {
+	cleanup_free struct sorted_host *list = NULL;
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n_nodes; i++)
@@ -181,14 +197,15 @@ static void make_hosts(struct plan *p)
 	if (p->n_hosts == 0)
 		return;
 
-	qsort(p->hosts, p->n_hosts, sizeof(*p->hosts), compare_hosts);
+	list = sort_hosts(p->hosts, p->n_hosts);
 	for (size_t i = 0; i < p->n_hosts; i++) {
-		if (n == WIRE_HOSTS_MAX ||
-		    (n && compare_hosts(&p->hosts[n - 1], &p->hosts[i]) == 0))
-			release_host(&p->hosts[i]);
+		if (n == WIRE_HOSTS_MAX || (n && compare_hosts(&list[n - 1], &list[i]) == 0))
+			release_host(&list[i].host);
 		else
-			p->hosts[n++] = p->hosts[i];
+			list[n++] = list[i];
 	}
+	for (size_t i = 0; i < n; i++)
+		p->hosts[i] = list[i].host;
 	p->n_hosts = n;
 	if (n == WIRE_HOSTS_MAX)
 		plan_note(p, "only the first %d addresses have names", WIRE_HOSTS_MAX);

@@ -39,7 +39,10 @@ int resolve_check(char *const *selectors, size_t n, const struct cluster *c, str
  */
 bool *resolve_nodes(const char *const *lists, size_t n, const struct cluster *c, int *rc,
 		    struct err *err);
-/* Whether a running task of it, or a container, makes the node have the overlay's namespace. */
-bool resolve_on_node(const struct cluster *c, const struct cluster_network *n, const char *node_id);
+/*
+ * Where a running task, or a container, makes a node have the overlay's namespace: flags per node, to be
+ * freed.
+ */
+bool *resolve_where(const struct cluster *c, const struct cluster_network *n);
 
 #endif

@@ -134,9 +134,10 @@ static void tell_the_rest(const struct wait *w)
 			log_info("%s: no agent: the node is %s", a->node->name,
 				 agents_absence(a->node));
 		else if (!s->done)
-			log_warn("%s: no agent answers: %s", a->node->name,
+			log_warn("%s: no agent answers: %s%s", a->node->name,
 				 s->why ? s->why : *a->err.text ? a->err.text :
-				 "Swarm has not started its task");
+				 "Swarm has not started its task",
+				 s->why ? service_advice(s->why) : "");
 	}
 }
 

@@ -282,6 +282,7 @@ static void take_network(struct selection *s, const struct cluster_network *net)
 	const struct cluster *c = s->cluster;
 	cleanup_buf struct buf without = BUF_INIT(NAMES_MAX);
 	cleanup_free char *what = xasprintf("network %s", net->name);
+	cleanup_free bool *where = resolve_where(c, net);
 	size_t n = 0, more = 0;
 
 	for (size_t i = 0; i < c->n_nodes; i++) {
@@ -289,7 +290,7 @@ static void take_network(struct selection *s, const struct cluster_network *net)
 
 		if (!s->nodes[i])
 			continue;
-		if (!resolve_on_node(c, net, node->id)) {
+		if (!where[i]) {
 			if (buf_addf(&without, "%s%s", without.len ? ", " : "", node->name))
 				more++;
 			continue;

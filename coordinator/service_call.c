@@ -156,3 +156,12 @@ void service_task_of(const json_t *tasks, const char *node_id, const char *diges
 		}
 	}
 }
+
+const char *service_advice(const char *why)
+{
+	/* dockerd with --userns-remap, of a service with the host's network */
+	if (strstr(why, "user namespaces are enabled"))
+		return "; this Engine remaps users (userns-remap), which keeps services off its host's "
+		       "network: without an agent the node is captured over ssh, or by swarmcap on it";
+	return "";
+}

@@ -35,4 +35,7 @@ struct service_task {
 void service_task_of(const json_t *tasks, const char *node_id, const char *digest,
 		     int64_t force_update, struct service_task *out);
 
+/* What to do about words of a task that failed, as a sentence; "": it is not known. */
+const char *service_advice(const char *why);
+
 #endif

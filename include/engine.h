@@ -42,9 +42,17 @@ const char *engine_host(const struct engine *e);
 
 /* path without version: "/tasks?filters=...". New reference in *out. */
 int engine_get(struct engine *e, const char *path, json_t **out, struct err *err);
+/* Of a long answer what `fields` lead to (jx_parse_some). */
+int engine_get_some(struct engine *e, const char *path, const char *const *fields, json_t **out,
+		    struct err *err);
 /* body is borrowed and may be NULL; out may be NULL. method: POST, DELETE. */
 int engine_send(struct engine *e, const char *method, const char *path, const json_t *body,
 		json_t **out, struct err *err);
+/*
+ * The answer of /info: -EOPNOTSUPP with what to do when the Engine is rootless. It has no overlays, and its
+ * namespaces belong to its user.
+ */
+int engine_check_info(const json_t *info, struct err *err);
 /*
  * {"service":["x"],"desired-state":["running"]} URL-encoded as "filters=..."; the pairs end with
  * NULL, a key may come again. Free it.

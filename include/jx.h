@@ -26,6 +26,15 @@
 int jx_parse(const char *text, size_t len, const char *what, json_t **out, struct err *err);
 
 /*
+ * Of a large text what these paths lead to, and nothing else: "ID", "Status.State", with NULL at their
+ * end; elements of an array are where the array is. What was left out was not judged. Else as
+ * jx_parse, which gets the whole text where this one has doubts.
+ */
+#define JX_PATHS_MAX 32
+int jx_parse_some(const char *text, size_t len, const char *const *paths, const char *what,
+		  json_t **out, struct err *err);
+
+/*
  * Borrowed; NULL when absent. Path parts are split at '.', a leading '=' of a part takes the
  * rest literally ("Spec.Labels.=com.docker.stack.namespace"); "" is root itself.
  */

@@ -144,6 +144,7 @@ struct wire_target {
 	enum wire_end end;
 	char *error;				/* NULL: none */
 	bool absent;		/* of a failed one: this node has no such namespace, which is no fault */
+	char *same_as;		/* of a failed one: key of the target that captures its namespace; NULL */
 	char *container_id, *image;		/* NULL: none */
 	int64_t started_ns, stopped_ns;
 	int64_t packets, bytes;			/* written */

@@ -179,7 +179,7 @@ furnish() {
 	} >"$root/etc/hosts"
 	mkdir -p "$root/etc/docker"
 	cat >"$root/etc/docker/daemon.json" <<-END
-		{ "storage-driver": "overlay2",
+		{ "storage-driver": "overlay2",${LAB_ENGINE:+ $LAB_ENGINE,}
 		  "exec-opts": ["native.cgroupdriver=cgroupfs"],
 		  "cgroup-parent": "/$LAB_NAME/$n/containers" }
 	END

@@ -22,6 +22,7 @@ add_users() {
 		install -d -m 700 -o "$number" -g "$number" "$root/home/$user"
 		number=$((number + 1))
 	done
+	echo 'admin:100000:65536' | tee "$root/etc/subuid" >"$root/etc/subgid"
 	sed -i 's/^docker:.*/&,admin,asks/; s/:,/:/' "$root/etc/group"
 	printf '%s\n' 'root ALL=(ALL) ALL' 'admin ALL=(ALL) NOPASSWD: ALL' 'asks ALL=(ALL) ALL' >"$root/etc/sudoers"
 }

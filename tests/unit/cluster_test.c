@@ -23,6 +23,22 @@ static void test_info(void **state)
 	cluster_release(&c);
 }
 
+/* --data-path-port of swarm init; an Engine that says none has Docker's. */
+static void test_data_path_port(void **state)
+{
+	cleanup_json json_t *info = recorded("info");
+	struct cluster c = CLUSTER_INIT;
+
+	json_object_set_new(jx_get(info, "Swarm.Cluster"), "DataPathPort", json_integer(7789));
+	assert_int_equal(cluster_decode_info(info, &c, NULL), 0);
+	assert_int_equal(c.data_path_port, 7789);
+	cluster_release(&c);
+	json_object_set_new(jx_get(info, "Swarm.Cluster"), "DataPathPort", json_integer(0));
+	assert_int_equal(cluster_decode_info(info, &c, NULL), 0);
+	assert_int_equal(c.data_path_port, 4789);
+	cluster_release(&c);
+}
+
 static void check_info(json_t *info, const char *text)
 {
 	struct cluster c = CLUSTER_INIT;
@@ -47,6 +63,10 @@ static void test_no_manager(void **state)
 	check_info(json_pack("{s:s, s:{s:s}}", "Name", "n", "Swarm", "LocalNodeState", "active"),
 		   "n is a worker: run swarmcap against a manager (managers: unknown)");
 	check_info(json_array(), "this Docker is not part of a Swarm");
+	check_info(json_pack("{s:[s, s], s:{s:s}}", "SecurityOptions", "name=seccomp,profile=default",
+			     "name=rootless", "Swarm", "LocalNodeState", "active"),
+		   "this Docker is rootless: it has no overlays, and its containers' networks are out of "
+		   "reach; name one that runs as root (-H)");
 }
 
 static void test_nodes(void **state)
@@ -116,6 +136,94 @@ static void test_tasks_that_run(void **state)
 	((struct cluster_service *)recorded_service(&c, "job"))->job_iteration = 1;
 	check_running(&c, "job", 0);
 	cluster_release(&c);
+}
+
+/* As the answer would be parsed. New reference. */
+static json_t *some_of(const char *name, const char *const *fields)
+{
+	cleanup_json json_t *whole = recorded(name);
+	cleanup_free char *text = jx_dump(whole);
+	json_t *some = NULL;
+
+	assert_int_equal(jx_parse_some(text, strlen(text), fields, name, &some, NULL), 0);
+	assert_false(json_equal(whole, some));
+	return some;
+}
+
+static void check_same_tasks(const struct cluster *a, const struct cluster *b)
+{
+	assert_int_equal(a->n_tasks, b->n_tasks);
+	for (size_t i = 0; i < a->n_tasks; i++) {
+		const struct cluster_task *s = &a->tasks[i], *t = &b->tasks[i];
+		const char *texts[][2] = {
+			{ s->id, t->id }, { s->service_id, t->service_id }, { s->node_id, t->node_id },
+			{ s->state, t->state }, { s->desired, t->desired }, { s->image, t->image },
+			{ s->container_id, t->container_id }, { s->error, t->error },
+		};
+
+		for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
+			assert_string_equal(texts[k][0], texts[k][1]);
+		assert_int_equal(s->slot, t->slot);
+		assert_int_equal(s->job_iteration, t->job_iteration);
+		assert_int_equal(s->host_network, t->host_network);
+		assert_int_equal(s->n_networks, t->n_networks);
+		for (size_t k = 0; k < s->n_networks; k++) {
+			assert_string_equal(s->networks[k].name, t->networks[k].name);
+			assert_string_equal(s->networks[k].id, t->networks[k].id);
+			assert_int_equal(s->networks[k].vni, t->networks[k].vni);
+			assert_int_equal(s->networks[k].n_addresses, t->networks[k].n_addresses);
+		}
+	}
+}
+
+static void check_same_services_and_nodes(const struct cluster *a, const struct cluster *b)
+{
+	assert_int_equal(a->n_services, b->n_services);
+	for (size_t i = 0; i < a->n_services; i++) {
+		const struct cluster_service *s = &a->services[i], *t = &b->services[i];
+
+		assert_string_equal(s->name, t->name);
+		assert_string_equal(s->stack ? s->stack : "-", t->stack ? t->stack : "-");
+		assert_string_equal(s->mode, t->mode);
+		assert_int_equal(s->job_iteration, t->job_iteration);
+		assert_int_equal(s->published, t->published);
+	}
+	assert_int_equal(a->n_nodes, b->n_nodes);
+	for (size_t i = 0; i < a->n_nodes; i++) {
+		const struct cluster_node *s = &a->nodes[i], *t = &b->nodes[i];
+		const char *texts[][2] = {
+			{ s->id, t->id }, { s->name, t->name }, { s->address, t->address },
+			{ s->state, t->state }, { s->availability, t->availability },
+			{ s->os, t->os }, { s->arch, t->arch }, { s->engine_version, t->engine_version },
+		};
+
+		for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
+			assert_string_equal(texts[k][0], texts[k][1]);
+		assert_int_equal(s->manager, t->manager);
+		assert_int_equal(s->leader, t->leader);
+	}
+}
+
+/* What the decoders read is all there when only their fields are parsed. */
+static void test_fields(void **state)
+{
+	cleanup_json json_t *info = recorded("info"), *nodes = some_of("nodes", cluster_node_fields);
+	cleanup_json json_t *services = some_of("services", cluster_service_fields);
+	cleanup_json json_t *tasks = some_of("tasks", cluster_task_fields);
+	struct cluster all, some = CLUSTER_INIT;
+	const json_t *service;
+	size_t i;
+
+	recorded_cluster(&all, false);
+	assert_int_equal(cluster_decode_info(info, &some, NULL), 0);
+	assert_int_equal(cluster_decode_nodes(nodes, &some, NULL), 0);
+	json_array_foreach(services, i, service)
+		assert_int_equal(cluster_decode_service(service, &some, NULL), 0);
+	assert_int_equal(cluster_decode_tasks(tasks, &some, NULL), 0);
+	check_same_tasks(&all, &some);
+	check_same_services_and_nodes(&all, &some);
+	cluster_release(&all);
+	cluster_release(&some);
 }
 
 static const struct cluster_task *first_task(const struct cluster *c, const char *service)
@@ -462,9 +570,10 @@ static void test_unknown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_info), cmocka_unit_test(test_no_manager),
+		cmocka_unit_test(test_info), cmocka_unit_test(test_data_path_port),
+		cmocka_unit_test(test_no_manager),
 		cmocka_unit_test(test_nodes), cmocka_unit_test(test_services),
-		cmocka_unit_test(test_tasks_that_run), cmocka_unit_test(test_task),
+		cmocka_unit_test(test_fields), cmocka_unit_test(test_tasks_that_run), cmocka_unit_test(test_task),
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_odd_task), cmocka_unit_test(test_load),
 		cmocka_unit_test(test_lists), cmocka_unit_test(test_unknown),

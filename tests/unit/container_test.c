@@ -98,6 +98,8 @@ static void test_no_docker(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(decode(cluster_decode_container, bad[i], &c, &err), -EINVAL);
 	assert_int_equal(decode(cluster_decode_alone, "[]", &c, &err), -EINVAL);
+	assert_int_equal(decode(cluster_decode_alone, "{\"SecurityOptions\": [7, \"name=rootless\"]}",
+				&c, &err), -EOPNOTSUPP);
 	assert_int_equal(c.n_containers, 0);
 }
 

@@ -153,9 +153,74 @@ static void test_text(void **state)
 	dumps(parsed("{\"b\":1,\"a\":[true, null]}"), "{\"b\":1,\"a\":[true,null]}");
 }
 
+/* ---- a part of a text ---- */
+
+static void keeps(const char *text, const char *want)
+{
+	static const char *const paths[] = { "id", "a.b", "a.c.d", "list.x", NULL };
+	cleanup_json json_t *j = NULL;
+	cleanup_free char *got = NULL;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(jx_parse_some(text, strlen(text), paths, "test", &j, &err), 0);
+	got = jx_dump(j);
+	assert_string_equal(got, want);
+}
+
+static void test_some(void **state)
+{
+	keeps("{\"id\":1,\"other\":{\"id\":2}}", "{\"id\":1}");
+	keeps(" [ {\"z\" : [1, {}] , \"id\" : \"x\\\"}\" } , { } , 3 ] ", "[{\"id\":\"x\\\"}\"},{},3]");
+	/* on the way there, and behind it */
+	keeps("{\"a\":{\"b\":{\"q\":[1,2]},\"c\":{\"e\":1,\"d\":null},\"bb\":1}}",
+	      "{\"a\":{\"b\":{\"q\":[1,2]},\"c\":{\"d\":null}}}");
+	keeps("{\"a\":7,\"list\":[{\"x\":1,\"y\":2},{\"x\":3}]}", "{\"a\":7,\"list\":[{\"x\":1},{\"x\":3}]}");
+	/* the beginning of a key is another key, and so is what goes on */
+	keeps("{\"i\":1,\"idd\":2,\"a.b\":3,\"\":4}", "{}");
+	keeps("5", "5");
+	/* escapes in a key: the whole text */
+	keeps("{\"\\u0069d\":1,\"z\":2}", "{\"id\":1,\"z\":2}");
+	keeps("{\"z\":\"\\\\\",\"y\":\"\\\\\\\"\",\"id\":1}", "{\"id\":1}");
+}
+
+static void refuses_some(const char *text, const char *words)
+{
+	static const char *const paths[] = { "id", NULL };
+	struct err err = ERR_INIT;
+	json_t *j = NULL;
+
+	assert_int_equal(jx_parse_some(text, strlen(text), paths, "the answer", &j, &err), -EINVAL);
+	assert_null(j);
+	if (!strstr(err.text, words))
+		fail_msg("'%s' lacks '%s'", err.text, words);
+}
+
+/* The place is that in the text as it came. */
+static void test_some_refused(void **state)
+{
+	cleanup_free char *deep = xmalloc(5001);
+
+	refuses_some("", "line 1, column 0");
+	refuses_some("{\"z\":1,\n\"id\": evil}", "line 2, column 10");
+	refuses_some("{\"id\":1,\"id\":2}", "duplicate object key");
+	refuses_some("{\"z\":[}],\"id\":1}", "at line 1");
+	refuses_some("{\"z\":\"", "at line 1");
+	refuses_some("{\"z\":1,}", "at line 1");
+	refuses_some("{\"z\" 1}", "at line 1");
+	refuses_some("{\"z\":}", "at line 1");
+	refuses_some("[1 2]", "at line 1");
+	refuses_some("{} {}", "end of file expected");
+	memset(deep, '[', 5000);
+	deep[5000] = '\0';
+	refuses_some(deep, "nested deeper than 128 levels");
+	memcpy(deep, "{\"z\":", 5);
+	refuses_some(deep, "nested deeper than 128 levels");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_some), cmocka_unit_test(test_some_refused),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_depth), cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_scalars),

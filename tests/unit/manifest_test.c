@@ -314,6 +314,35 @@ static void test_all_well_is_whole(void **state)
 	manifest_release(&m);
 }
 
+/* By the inode web.2 is web.1: one entry with both names, and nothing is missing. */
+static void test_one_namespace_of_two(void **state)
+{
+	struct world *w = *state;
+	struct wire_target *second = &w->reports1[1];
+	struct manifest m;
+
+	all_well(w);
+	w->plan_nodes[0].n_targets = w->nodes[0].report.n_targets = 2;
+	*second = (struct wire_target){
+		.key = (char *)"web.2.aaaaaa", .state = WIRE_FAILED, .same_as = (char *)"web.1.k7x2a9",
+		.error = (char *)"its network namespace is captured as web.1.k7x2a9",
+	};
+	manifest_make(&w->in, &m);
+	assert_false(m.partial);
+	assert_int_equal(m.n_targets, 1);
+	assert_int_equal(m.n_missing, 0);
+	assert_int_equal(jx_len(entry(&m, "targets", 0), "names"), 2);
+	assert_string_equal(json_string_value(json_array_get(jx_get(entry(&m, "targets", 0), "names"), 1)),
+			    "task web.2");
+	manifest_release(&m);
+	/* an agent that speaks of a target that it does not capture */
+	second->same_as = (char *)"web.2.aaaaaa";
+	manifest_make(&w->in, &m);
+	assert_true(m.partial);
+	assert_int_equal(m.n_missing, 1);
+	manifest_release(&m);
+}
+
 /* The manager knew web.2's container, and not the one that says that it is web.9. */
 static struct confirm *confirmed(void)
 {
@@ -753,7 +782,7 @@ int main(void)
 		T(test_joined),
 		T(test_late_missing),
 		T(test_golden),
-		T(test_nothing_is_absent),
+		T(test_nothing_is_absent), T(test_one_namespace_of_two),
 		T(test_gap),
 		T(test_all_well_is_whole),
 		T(test_ends_that_are_partial),

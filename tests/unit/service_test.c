@@ -354,10 +354,18 @@ static void test_tasks_of_a_node(void **state)
 	assert_false(t.complete || t.up || t.failures);
 }
 
+static void test_advice(void **state)
+{
+	assert_non_null(strstr(service_advice("cannot share the host's network namespace when user "
+					      "namespaces are enabled"), "captured over ssh"));
+	assert_string_equal(service_advice("No such image"), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_the_agent_may),
+		cmocka_unit_test(test_advice),
 		cmocka_unit_test(test_lifecycle),
 		cmocka_unit_test(test_mounts),
 		cmocka_unit_test(test_secrets_are_files),

@@ -86,6 +86,7 @@ static void test_body_of_tcpdump(void **state)
 	assert_non_null(strstr(shell_cmd, "[\"sh\",\"60\",\"-i\",\"eth0\""));
 	assert_int_equal(jx_len(shell, "Entrypoint"), 3);
 	assert_string_equal(jx_str(shell, "HostConfig.NetworkMode", ""), "host");
+	assert_string_equal(jx_str(shell, "HostConfig.UsernsMode", ""), "host");
 }
 
 static void test_times(void **state)

@@ -33,7 +33,7 @@ static const char report_text[] =
 	"\"fetched\":false,\"armed_ns\":1,\"now_ns\":2,\"window_start_ns\":3,"
 	"\"window_stop_ns\":0,\"dropped\":null,\"context\":{},"
 	"\"targets\":[{\"key\":\"web.3.k7x2a9\",\"state\":\"ended\",\"end\":\"task-ended\","
-	"\"error\":null,\"absent\":false,\"container_id\":\"c1\",\"image\":\"web:1\",\"started_ns\":4,"
+	"\"error\":null,\"absent\":false,\"same_as\":\"host\",\"container_id\":\"c1\",\"image\":\"web:1\",\"started_ns\":4,"
 	"\"stopped_ns\":5,\"packets\":6,\"bytes\":7,\"received\":8,\"dropped_kernel\":9,"
 	"\"dropped_agent\":10,\"truncated\":11,\"interfaces\":[{\"name\":\"eth0\",\"index\":12,"
 	"\"mac\":\"02:42:0a:00:01:05\",\"mtu\":1450,\"link_type\":\"EN10MB\","

@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Where packets show themselves besides a task's card: the ingress of a service with a VIP, the resolver's loopback,
+# namespaces that have several names and such that have nothing.
+
+load helpers
+load capture
+
+sbox=/var/run/docker/netns/ingress_sbox
+
+# front, on node2, has a VIP and publishes port 8080. alone is on the overlay; middle lives in its namespace, far in middle's;
+# car in that of a task, lonely in none.
+setup_file() {
+	local task
+	capture_lab 3 1
+	docker_on node1 service create --detach --quiet --no-resolve-image --endpoint-mode vip --publish 8080:80 --name front \
+		--constraint node.hostname==node2 swarmcap-workload serve 80 >/dev/null
+	docker_on node1 run -d --name alone --network app swarmcap-workload serve 80 >/dev/null
+	docker_on node1 run -d --name middle --network container:alone swarmcap-workload sleep >/dev/null
+	docker_on node1 run -d --name far --network container:middle swarmcap-workload sleep >/dev/null
+	docker_on node1 run -d --name lonely --network none swarmcap-workload serve 80 >/dev/null
+	task=$(placed web | awk '$2 == "node1" { print $3; exit }')
+	docker_on node1 run -d --name car --network "container:$task" swarmcap-workload sleep >/dev/null
+	wait_for 60 find_task front.1
+}
+teardown_file() { lab_down; }
+
+uris() { tshark -r "$1" -Y "http.request${2:+ && $2}" -T fields -e http.request.uri 2>/dev/null | sort -u | xargs; }
+target_file() { echo "$unpacked/$(manifest ".targets[] | select($1) | .files[0].name")"; }
+names_of() { manifest ".targets[] | select($1) | .names | sort | join(\", \")"; }
+
+# get ADDRESS FROM TO: requests by hand out of node1's ingress_sbox; a failed one fails
+# shellcheck disable=SC2016 # for the shell in there
+get() {
+	run_on node1 nsenter --net="$sbox" timeout 60 bash -c '
+		for i in $(seq "$2" "$3"); do
+			exec 3<>"/dev/tcp/$1/8080"
+			printf "GET /%s HTTP/1.0\r\n\r\n" "$i" >&3
+			cat <&3
+			exec 3>&-
+		done' - "$@"
+}
+
+# Without IPVS (no kernel of a lab has it) a client's packets end at the VIP. What it would do is done by hand: from
+# ingress_sbox's own address to the task, at the published port, which the task's namespace turns into its own.
+@test "ingress in VIP mode: requests 7001 to 7005 are in ingress_sbox, both overlays', both hosts' VXLAN and the task's" {
+	local all to vip own n
+	[ "$(docker_on node1 service inspect -f '{{.Endpoint.Spec.Mode}} {{(index .Endpoint.Ports 0).PublishMode}}' front)" = 'vip ingress' ]
+	to=$(in_task front.1 ip -4 -o addr | awk '$4 ~ /^10\.0\.0\./ && $4 !~ /\/32/ { sub("/.*", "", $4); print $4; exit }')
+	vip=$(docker_on node1 service inspect -f '{{range .Endpoint.VirtualIPs}}{{.Addr}}{{end}}' front)
+	own=$(run_on node1 nsenter --net="$sbox" ip -4 -o addr show eth0 | awk '$4 !~ /\/32/ { sub("/.*", "", $4); print $4; exit }')
+	[ -n "$to" ] && [ -n "$own" ] && [ "${vip%/*}" != "$to" ]
+	all=$(seq -f /%.0f 7001 7005 | xargs)
+	start path swarmcap capture --path front -f 'port 8080' -o "$SHARE/front.tar"
+	armed path
+	get "$to" 7001 7005 >"$BATS_TEST_TMPDIR/answers"
+	run_on node1 nsenter --net="$sbox" bash -c 'for i in {1..3}; do echo "to the VIP $i" >"/dev/udp/$1/8080"; done' - "${vip%/*}"
+	stop path
+	[ "$(grep -c 'front\.1' "$BATS_TEST_TMPDIR/answers")" -eq 5 ]
+	unpack "$SHARE/front.tar"
+	[ "$(manifest '.missing | length')" -eq 0 ]
+	[ "$(uris "$(target_file '.kind == "ingress" and .node == "node1"')" "ip.src == $own && ip.dst == $to")" = "$all" ]
+	for n in node1 node2; do
+		[ "$(uris "$(target_file ".kind == \"network\" and .node == \"$n\" and .networks[0].name == \"ingress\"")")" = "$all" ]
+	done
+	# a host carries it when it runs the service, or when the packets begin there
+	[ "$(uris "$(target_file '.kind == "host" and .node == "node2"')" 'vxlan.vni == 4096')" = "$all" ]
+	[ "$(uris "$(file_of front.1)")" = "$all" ]
+	[ "$(uris "$(target_file '.kind == "ingress" and .node == "node3"')")" = '' ]
+	# what went to the VIP itself
+	[ "$(tshark -r "$(target_file '.kind == "ingress" and .node == "node1"')" -Y "udp && ip.dst == ${vip%/*}" 2>/dev/null | wc -l)" -ge 3 ]
+}
+
+# The way that the manual tells.
+@test "a task's questions for names are on lo, at a port that is not 53" {
+	local file port
+	start dns swarmcap capture client -i lo -o "$SHARE/dns.tar"
+	start port53 swarmcap capture client -i lo -f 'port 53' -o "$SHARE/port53.tar"
+	armed dns
+	armed port53
+	exec_task client@node1 /workload send web 80 7101 7101 >/dev/null
+	stop dns
+	stop port53
+	unpack "$SHARE/dns.tar"
+	file=$(file_of client@node1)
+	port=$(tshark -r "$file" -Y 'ip.dst == 127.0.0.11 && udp' -T fields -e udp.dstport 2>/dev/null | sort -u)
+	[[ $port =~ ^[0-9]+$ ]]
+	[ "$port" -ne 53 ]
+	[ "$(tshark -r "$file" -d "udp.port==$port,dns" -Y 'dns.flags.response == 0' -T fields -e dns.qry.name 2>/dev/null | sort -u)" = web ]
+	unpack "$SHARE/port53.tar"
+	[ "$(tshark -r "$(file_of client@node1)" -Y 'ip.dst == 127.0.0.11' 2>/dev/null | wc -l)" -eq 0 ]
+}
+
+# middle is not selected, so only the node knows that far lives in alone's namespace.
+@test "one namespace by two names that the coordinator takes for two: one file, both names" {
+	start far swarmcap capture container:alone,far -o "$SHARE/far.tar"
+	armed far
+	exec_task client@node3 /workload send "$(docker_on node1 inspect -f '{{.NetworkSettings.Networks.app.IPAddress}}' alone)" 80 7201 7205 >/dev/null
+	stop far
+	unpack "$SHARE/far.tar"
+	[ "$(manifest '[(.targets | length), (.missing | length)] | join(" ")')" = '1 0' ]
+	[ "$(find "$unpacked" -name '*.pcapng' | wc -l)" -eq 1 ]
+	[ "$(names_of true)" = 'container alone, container far' ]
+	[ "$(uris "$(target_file true)")" = "$(seq -f /%.0f 7201 7205 | xargs)" ]
+	# alone, far is what it is
+	run -0 swarmcap capture container:far -d 200ms -o "$SHARE/alone.tar"
+	unpack "$SHARE/alone.tar"
+	[ "$(names_of true)" = 'container far' ]
+}
+
+@test "a side-car of a task is another name of the task" {
+	local task
+	task=$(placed web | awk '$2 == "node1" { sub(/\.[^.]*$/, "", $1); print $1; exit }')
+	run -0 swarmcap capture "task:$task" container:car -d 200ms -o "$SHARE/car.tar"
+	unpack "$SHARE/car.tar"
+	[ "$(names_of true)" = "container car, task $task" ]
+}
+
+@test "a container and a task without any network have lo, and that is captured" {
+	run -0 swarmcap capture container:lonely -d 200ms -o "$SHARE/lonely.tar"
+	unpack "$SHARE/lonely.tar"
+	[ "$(manifest '[.targets[0].interfaces[].name] | join(" ")')" = lo ]
+	docker_on node1 service create --detach --quiet --no-resolve-image --network none --name silent swarmcap-workload serve 80 >/dev/null
+	wait_for 60 find_task silent.1
+	run -0 swarmcap capture silent -d 200ms -o "$SHARE/silent.tar"
+	unpack "$SHARE/silent.tar"
+	[ "$(manifest '[.targets[0].interfaces[].name] | join(" ")')" = lo ]
+}

@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 
+#include "feed.h"
 #include "life.h"
 #include "local.h"
 #include "metrics.h"
@@ -24,6 +25,10 @@
 #include "sniff.h"
 #include "spool.h"
 #include "works.h"
+
+/* Of a live capture: small, and who looks on wants to see it soon. */
+#define TARGET_LIVE_RING_BYTES (512u << 10)
+#define TARGET_LIVE_RETIRE_MS 50
 
 /* Shared by all targets of a capture; outlives them. */
 struct target_env {
@@ -35,6 +40,7 @@ struct target_env {
 	int dirfd;
 	pthread_mutex_t *lock;
 	pthread_cond_t *changed;
+	struct feed *feed;		/* of a live capture, which has no files; else NULL */
 };
 
 /* What target_open needs beside; e NULL: there is no engine, `why` says why. Likewise program. */

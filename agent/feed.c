@@ -87,6 +87,19 @@ void feed_free(struct feed *f)
 
 /* ---- the capture's side ---- */
 
+void feed_names(struct feed *f, const struct pcapng_name *names, size_t n)
+{
+	cleanup_buf struct buf b = BUF_INIT(FEED_RESERVE);
+
+	if (pcapng_put_names(&b, names, n))
+		return;
+	pthread_mutex_lock(&f->lock);
+	if (!f->ended)
+		add(f, &b);
+	pthread_mutex_unlock(&f->lock);
+	ring_bell(f);
+}
+
 uint32_t feed_declare(struct feed *f, const struct pcapng_interface *i)
 {
 	cleanup_buf struct buf b = BUF_INIT(FEED_RESERVE);

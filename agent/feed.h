@@ -33,6 +33,8 @@ struct feed *feed_new(const struct pcapng_section *s, const struct pcapng_name *
 		      size_t n_names);
 void feed_free(struct feed *f);
 
+/* Of what comes later; left out where there is no room. */
+void feed_names(struct feed *f, const struct pcapng_name *names, size_t n);
 /* Its number in the stream; FEED_NO_INTERFACE: there is no room now. */
 uint32_t feed_declare(struct feed *f, const struct pcapng_interface *i);
 /*

@@ -75,9 +75,21 @@ static void declare(struct target *t)
 		target_show_interfaces(t);
 }
 
+/* Those of the request are known by its hosts; who joins is not. */
+static void tell_names(struct target *t)
+{
+	const struct wire_wanted *w = t->wanted;
+
+	for (size_t i = 0; i < w->n_networks; i++)
+		for (size_t k = 0; k < w->networks[i].n_addresses; k++)
+			feed_names(t->env.feed, &(struct pcapng_name){
+				.address = w->networks[i].addresses[k], .name = w->key }, 1);
+}
+
 void target_live_begin(struct target *t)
 {
 	t->live_out = xcalloc(1, sizeof(*t->live_out));
+	tell_names(t);
 	declare(t);
 }
 

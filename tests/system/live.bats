@@ -25,10 +25,11 @@ err_of() { cat "$BATS_TEST_TMPDIR/$1.err"; }
 # numbers FILE N: it has the requests from 1 to N, one of each at least
 numbers() { [ "$(grep -oE '/[0-9]+$' "$1" | tr -d / | sort -nu | awk -v n="$2" '$1 <= n' | wc -l)" -eq "$2" ]; }
 never_back() { tshark -r "$1" -T fields -e frame.time_epoch 2>/dev/null | awk '$1 < last { back++ } { last = $1; n++ } END { exit back > 0 || !n }'; }
+runs() { [ "$(placed "$1" | awk 'NF == 3' | wc -l)" -eq "$2" ]; }
 # Drops that the statistics tell of a stream, all interfaces together
 dropped_in() {
 	tshark -r "$1" -X 'read_format:MIME Files Format' -V 2>/dev/null |
-		awk -F': *' '/Number of Packets Dropped by Interface|Number of Dropped Packets/ { sum += $NF } END { print sum + 0 }'
+		awk -F': ' '$1 ~ /^ *Number of Dropped Packets$/ { sum += $2 } END { print sum + 0 }'
 }
 gone() { [ -z "$(swarmcap status --json | jq -r 'select(.state == "running") | .id')" ] && nothing_stays; }
 # descriptors that a file of tshark's fields has in its first column
@@ -61,7 +62,7 @@ seen_by() { cut -f1 "$1" | sort -u; }
 @test "tasks that start meanwhile appear with their interfaces, from their first SYN on" {
 	docker_on node1 service create --detach --quiet --no-resolve-image --network app --endpoint-mode dnsrr \
 		--stop-grace-period 1s --name late --replicas 1 swarmcap-workload client web 80 20 15 >/dev/null
-	wait_for 60 test "$(placed late | awk 'NF == 3' | wc -l)" -eq 1
+	wait_for 60 runs late 1
 	start v swarmcap live late -f 'tcp port 80'
 	armed v
 	docker_on node1 service scale -d late=4 >/dev/null
@@ -195,11 +196,12 @@ is_of_today() { [ $(($(date +%s) - $(tshark -r "$1" -c 1 -T fields -e frame.time
 	gone
 }
 
-@test "four views on a node, and no fifth" {
+@test "four views on a node, and no fifth; a capture comes beside them" {
 	for v in a b c d; do start $v swarmcap live web -f 'udp port 9'; done
 	for v in a b c d; do armed $v; done
-	run -1 swarmcap live web
+	run -1 bash -c "'$top/tests/lab/lab' exec node1 '$BUILD/swarmcap' live web 2>&1 >/dev/null"
 	[[ $output == *"4 live views run on this node already"* ]]
+	run -0 swarmcap capture web -d 1s -o "$SHARE/besides.tar"
 	for v in a b c d; do stop $v; done
 	gone
 }

@@ -155,6 +155,28 @@ seen_by() { cut -f1 "$1" | sort -u; }
 	never_back "$BATS_TEST_TMPDIR/v.out"
 }
 
+@test "a node's agent is killed: that is told, the others go on, and the end says that not all was seen" {
+	start v swarmcap live web
+	armed v
+	run_on node3 kill -KILL "$(agent_pid node3)"
+	wait_for 60 grep -qE '^swarmcap: node3 is given up: lost the connection' "$BATS_TEST_TMPDIR/v.err"
+	before=$(stat -c %s "$BATS_TEST_TMPDIR/v.out")
+	grows() { [ "$(stat -c %s "$BATS_TEST_TMPDIR/v.out")" -gt $((before + 20000)) ]; }
+	wait_for 60 grows
+	stop v 3
+	capinfos "$BATS_TEST_TMPDIR/v.out"
+	wait_for 60 agents_answer
+	wait_for 60 gone
+}
+
+@test "as Wireshark reads it: through dumpcap, from a pipe" {
+	view v "exec tshark -q -i - -a packets:100 -w $SHARE/dumped.pcapng" web -f 'tcp port 80'
+	ends v
+	[ "$(capinfos -TrcM "$SHARE/dumped.pcapng" | awk '{ print $NF }')" -eq 100 ]
+	[ "$(tshark -r "$SHARE/dumped.pcapng" -T fields -e frame.interface_description 2>/dev/null | grep -cE '^web\.[0-9]\..*@node')" -eq 100 ]
+	wait_for 60 gone
+}
+
 shifts() { docker_on node2 inspect -f '{{.Config.Env}}' "$(agent_on node2)" | grep -q TEST_CLOCK; }
 shifted() { docker_on node2 logs "$(agent_on node2)" 2>&1 | grep -q 'the clock is shifted by -1000 s'; }
 # The stream's first packet is less than 600 s old

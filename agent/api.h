@@ -70,5 +70,7 @@ api_handler api_post_captures, api_get_captures, api_get_capture, api_post_renew
 	api_delete_capture;
 /* api_file.c */
 api_handler api_get_file;
+/* api_stream.c */
+api_handler api_get_stream;
 
 #endif

@@ -46,6 +46,11 @@ static bool check_arm(struct api_request *q, const struct wire_arm *arm, struct 
 	for (size_t i = 0; i < arm->n_targets; i++)
 		if (!check_filter(arm->targets[i].filter, a))
 			return false;
+	if (arm->live && (!arm->attached || arm->format != WIRE_PCAPNG)) {
+		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-request",
+			 "a live capture is attached, and its format is pcapng");
+		return false;
+	}
 	if ((arm->attached && arm->lease_ms < 1) || arm->lease_ms < 0 ||
 	    arm->lease_ms > CAPTURE_LEASE_MAX_MS) {
 		api_fail(a, MHD_HTTP_BAD_REQUEST, "bad-request", "lease_ms is out of range");

@@ -76,7 +76,7 @@ static int open_ring(const struct candidates *c, struct entry *e, struct err *er
 {
 	const struct sniff_options o = {
 		.interface = c->o.interface, .program = c->o.program, .filter = c->o.filter,
-		.snaplen = c->o.snaplen, .retire_ms = SNIFF_RETIRE_MS, .budget = c->o.budget,
+		.snaplen = c->o.snaplen, .retire_ms = c->o.retire_ms, .budget = c->o.budget,
 		.ring_bytes = c->o.ring_bytes, .early = true,
 	};
 	int r = sniff_open(&e->sniff, &o, err);
@@ -255,6 +255,7 @@ struct candidates *candidates_new(const struct candidate_options *o)
 
 	c->o = *o;
 	c->o.ring_bytes = o->ring_bytes ? o->ring_bytes : CANDIDATE_RING_BYTES;
+	c->o.retire_ms = o->retire_ms ? o->retire_ms : SNIFF_RETIRE_MS;
 	c->o.age_ms = o->age_ms ? o->age_ms : CANDIDATE_AGE_MS;
 	c->o.gone_ms = o->gone_ms ? o->gone_ms : CANDIDATE_GONE_MS;
 	pthread_mutex_init(&c->lock, NULL);

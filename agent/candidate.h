@@ -26,6 +26,7 @@ struct candidate_options {
 	uint32_t snaplen;
 	struct ring_budget *budget;
 	size_t ring_bytes;		/* 0: CANDIDATE_RING_BYTES */
+	unsigned retire_ms;		/* 0: SNIFF_RETIRE_MS */
 	int64_t age_ms, gone_ms;	/* 0: as above */
 };
 

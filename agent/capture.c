@@ -19,6 +19,7 @@
 
 #define NETNS_CHECK_MS 1000
 #define LINGER_STEP_MS 5
+#define CUT_OFF_MS 10000	/* after the end, for a viewer that does not read it */
 
 /* ---- making and freeing ---- */
 
@@ -48,6 +49,7 @@ static void fill_report(struct capture *c)
 	r->version = xstrdup(SWARMCAP_VERSION);
 	r->running = true;
 	r->attached = a->attached;
+	r->live = a->live;
 	r->context = json_incref(a->context);
 	r->targets = xcalloc(a->n_targets, sizeof(*r->targets));
 	r->n_targets = a->n_targets;
@@ -60,7 +62,7 @@ struct target_env capture_target_env(struct capture *c)
 	return (struct target_env){
 		.node = c->env.node, .spool = c->env.spool, .metrics = c->env.metrics,
 		.works = c->env.works, .arm = &c->arm, .dirfd = c->dirfd, .lock = &c->lock,
-		.changed = &c->changed,
+		.changed = &c->changed, .feed = c->feed,
 	};
 }
 
@@ -94,11 +96,27 @@ static void make_targets(struct capture *c)
 		c->targets[i] = target_new(&env, i, &c->report.targets[i]);
 }
 
+static void make_feed(struct capture *c)
+{
+	const struct wire_arm *a = &c->arm;
+	const struct node *n = c->env.node;
+	cleanup_free char *os = xasprintf("%s, host %s", n->kernel, n->name);
+	cleanup_free struct pcapng_name *names = xcalloc(a->n_hosts + 1, sizeof(*names));
+	const struct pcapng_section section = {
+		.os = os, .application = "swarmcap " SWARMCAP_VERSION,
+	};
+
+	for (size_t i = 0; i < a->n_hosts; i++)
+		names[i] = (struct pcapng_name){ .address = a->hosts[i].address,
+						 .name = a->hosts[i].name };
+	c->feed = feed_new(&section, names, a->n_hosts);
+}
+
 int capture_new(struct capture **out, const struct capture_env *env, struct wire_arm *arm,
 		const char *body_digest, struct err *err)
 {
 	struct capture *c;
-	int dirfd, r = spool_create_dir(env->spool, arm->id, &dirfd, err);
+	int dirfd = -1, r = arm->live ? 0 : spool_create_dir(env->spool, arm->id, &dirfd, err);
 
 	if (r)
 		return r;
@@ -112,6 +130,8 @@ int capture_new(struct capture **out, const struct capture_env *env, struct wire
 	c->lease_ns = clock_mono_ns() + c->arm.lease_ms * NS_PER_MS;
 	c->safe_ns = clock_wall_ns();
 	fill_report(c);
+	if (c->arm.live)
+		make_feed(c);
 	make_targets(c);
 	*out = c;
 	return 0;
@@ -151,6 +171,7 @@ void capture_unref(struct capture *c)
 	free(c->targets);
 	capture_follow_release(c);
 	program_free(c->program);
+	feed_free(c->feed);
 	wire_report_release(&c->report);
 	wire_arm_release(&c->arm);
 	json_decref(c->served);
@@ -169,142 +190,6 @@ const char *capture_id(const struct capture *c)
 bool capture_is_from(const struct capture *c, const char *body_digest)
 {
 	return *c->body_digest && !strcmp(c->body_digest, body_digest);
-}
-
-/* ---- arming ---- */
-
-struct arming {
-	struct capture *c;
-	atomic_size_t next;
-	struct err program_err;
-	size_t ring_bytes;
-};
-
-static bool is_given_up(struct capture *c)
-{
-	bool given_up;
-
-	pthread_mutex_lock(&c->lock);
-	given_up = c->early_end != WIRE_END_NONE;
-	pthread_mutex_unlock(&c->lock);
-	return given_up;
-}
-
-/*
- * With an engine that hangs each target costs a time-out: when the capture was ended meanwhile,
- * the rest is not asked for any more.
- */
-static void *open_targets(void *arg)
-{
-	struct arming *a = arg;
-	struct err why = ERR_INIT, ended = ERR_INIT;
-	struct target_means m = { .why = &why, .program = a->c->program,
-				  .program_err = &a->program_err, .ring_bytes = a->ring_bytes };
-	struct engine *e = NULL;
-	bool asked = false;
-
-	err_set(&ended, -ECANCELED, "the capture was ended while it was being armed");
-
-	for (;;) {
-		size_t i = atomic_fetch_add(&a->next, 1);
-
-		if (i >= a->c->n_targets)
-			break;
-		if (is_given_up(a->c)) {
-			const struct target_means none = { .why = &ended, .program_err = &ended };
-
-			target_open(a->c->targets[i], &none);
-			continue;
-		}
-		if (!asked && local_needs_engine(a->c->arm.targets[i].kind)) {
-			engine_open_host(&e, a->c->env.node->engine, &why);
-			asked = true;
-		}
-		m.engine = e;
-		target_open(a->c->targets[i], &m);
-	}
-	engine_close(e);
-	return NULL;
-}
-
-/* Side by side what waits for engine and kernel; then all begin in one loop. */
-static void open_all(struct capture *c)
-{
-	struct arming a = { .c = c, .ring_bytes = works_ring_size(c->env.works, c->n_targets) };
-	pthread_t threads[CAPTURE_ARM_THREADS];
-	size_t n = 0;
-
-	program_new(&c->program, c->arm.filter, c->arm.snaplen, &a.program_err);
-	while (n + 1 < CAPTURE_ARM_THREADS && n + 1 < c->n_targets &&
-	       !pthread_create(&threads[n], NULL, open_targets, &a))
-		n++;
-	open_targets(&a);
-	for (size_t i = 0; i < n; i++)
-		pthread_join(threads[i], NULL);
-	targets_share(c->targets, c->n_targets);
-	for (size_t i = 0; i < c->n_targets; i++)
-		target_start(c->targets[i]);
-}
-
-static void watch_all(struct capture *c)
-{
-	for (size_t i = 0; i < c->n_targets; i++)
-		target_watch(c->targets[i]);
-}
-
-/* Written while the targets open: it is there before the answer, and costs no time. */
-static void *write_request(void *arg)
-{
-	struct capture *c = arg;
-	struct wire_arm planned = c->arm;	/* shallow: who joined stands in the report */
-	cleanup_json json_t *request = NULL;
-
-	planned.n_targets = c->n_planned;
-	request = wire_arm_encode(&planned);
-
-	/* a spool that cannot be written fails the targets' files too, with their own words */
-	spool_write_json(c->dirfd, SPOOL_REQUEST, request, NULL);
-	capture_keep_life(c, true);
-	return NULL;
-}
-
-void capture_arm(struct capture *c)
-{
-	pthread_t writer;
-	bool threaded = !pthread_create(&writer, NULL, write_request, c);
-	enum wire_end early;
-	int64_t armed_ns;
-
-	open_all(c);
-	armed_ns = clock_wall_ns();
-	watch_all(c);
-	/* before anybody is let go who waits to remove the capture's directory */
-	if (threaded)
-		pthread_join(writer, NULL);
-	else
-		write_request(c);
-	pthread_mutex_lock(&c->lock);
-	if (!c->report.armed_ns)	/* else in a former life */
-		c->report.armed_ns = armed_ns;
-	early = c->early_end;
-	if (!early)
-		capture_follow_begin(c);
-	c->arming = false;
-	c->dirty = true;
-	capture_settle(c);
-	pthread_cond_broadcast(&c->changed);
-	pthread_mutex_unlock(&c->lock);
-	atomic_fetch_add(&c->env.metrics->captures, 1);
-	if (early)
-		capture_stop(c, early, NULL);
-}
-
-void capture_wait_armed(struct capture *c)
-{
-	pthread_mutex_lock(&c->lock);
-	while (c->arming)
-		pthread_cond_wait(&c->changed, &c->lock);
-	pthread_mutex_unlock(&c->lock);
 }
 
 size_t capture_count_targets(struct capture *c)
@@ -400,7 +285,7 @@ int64_t capture_largest(struct capture *c)
 	int64_t bytes = 0;
 
 	pthread_mutex_lock(&c->lock);
-	i = c->arming ? c->n_targets : find_largest(c);
+	i = c->arming || c->feed ? c->n_targets : find_largest(c);
 	if (i < c->n_targets)
 		bytes = c->report.targets[i].bytes;
 	pthread_mutex_unlock(&c->lock);
@@ -442,6 +327,18 @@ static bool has_lease(const struct capture *c)
 	return c->arm.attached || (c->arm.lease_ms && !c->report.window_start_ns);
 }
 
+/* The end has been told to its viewer; one that does not take it is cut off. */
+static void tick_live(struct capture *c)
+{
+	bool late;
+
+	pthread_mutex_lock(&c->lock);
+	late = !c->report.running && clock_wall_ns() - c->finished_ns > CUT_OFF_MS * NS_PER_MS;
+	pthread_mutex_unlock(&c->lock);
+	if (late)
+		feed_cut_off(c->feed);
+}
+
 void capture_tick(struct capture *c)
 {
 	int64_t now = clock_mono_ns();
@@ -469,6 +366,9 @@ void capture_tick(struct capture *c)
 		target_check(c->targets[i]);
 	if (dirty)
 		capture_persist(c);
-	capture_keep_life(c, false);
+	if (c->feed)
+		tick_live(c);
+	else
+		capture_keep_life(c, false);
 }
 

@@ -5,6 +5,9 @@
  * A capture is running from capture_new until its last target has ended, and then it is finished:
  * its report no longer changes but for what was fetched. It belongs to the registry
  * (captures.h); whoever else uses it holds a reference.
+ *
+ * A live one (wire_arm.live) has no files and no directory: its packets go into a feed (feed.h), and
+ * it ends when the one who reads that hangs up.
  */
 #ifndef CAPTURE_H
 #define CAPTURE_H
@@ -56,7 +59,7 @@ enum capture_view {
 json_t *capture_report(struct capture *c, enum capture_view view);
 
 struct capture_facts {
-	bool running, fetched, dropped;
+	bool running, fetched, dropped, live;
 	size_t targets_armed, files;
 	int64_t bytes, finished_ns;
 };
@@ -96,6 +99,8 @@ size_t capture_follow_tick(struct capture *c);
 /* Lease, deadline, vanished namespaces; writes the state when it has changed. */
 void capture_tick(struct capture *c);
 
+/* NULL: it is not live. Lives as long as the capture. */
+struct feed *capture_feed(struct capture *c);
 /* A whole file by its name in the report. -ENOENT; -ESTALE: the spool gave it up. */
 int capture_open_file(struct capture *c, const char *name, int *fd, int64_t *size, struct err *err);
 /* The file's last byte went out. */

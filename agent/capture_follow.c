@@ -22,7 +22,7 @@
 /* The lock is held. */
 void capture_follow_begin(struct capture *c)
 {
-	const struct candidate_options o = {
+	struct candidate_options o = {
 		.netns_dir = c->env.node->netns_dir, .interface = c->arm.interface,
 		.filter = c->arm.filter, .program = c->program, .snaplen = c->arm.snaplen,
 		.budget = &c->env.works->rings,
@@ -30,6 +30,10 @@ void capture_follow_begin(struct capture *c)
 
 	if (!c->arm.n_follow || !c->program)
 		return;
+	if (c->feed) {
+		o.budget = &c->env.works->live_rings;
+		o.retire_ms = TARGET_LIVE_RETIRE_MS;
+	}
 	c->candidates = candidates_new(&o);
 	c->following = FOLLOW_ALL;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * capture_inside.h - what capture.c and capture_state.c share; nobody else looks inside
+ * capture_inside.h - what the files of a capture share; nobody else looks inside
  */
 #ifndef CAPTURE_INSIDE_H
 #define CAPTURE_INSIDE_H
 
 #include "candidate.h"
 #include "capture.h"
+#include "feed.h"
 
 #define CAPTURE_DIED_MAX 64
 
@@ -21,6 +22,7 @@ struct capture {
 	struct wire_arm arm;
 	int dirfd;
 	char body_digest[DIGEST_HEX];
+	struct feed *feed;		/* of a live one, which has no directory; else NULL */
 	struct program *program;	/* of the request's filter, for all targets; NULL: it has none */
 	struct target **targets;	/* as all that is counted by it, with room for those that join */
 	size_t n_targets;		/* grows under lock */

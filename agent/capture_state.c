@@ -33,6 +33,13 @@ void capture_settle(struct capture *c)
 	c->report.running = false;
 	c->finished_ns = clock_wall_ns();
 	c->dirty = true;
+	if (c->feed)
+		feed_end(c->feed);
+}
+
+struct feed *capture_feed(struct capture *c)
+{
+	return c->feed;
 }
 
 static bool is_served(const struct capture *c, const char *name)
@@ -109,7 +116,7 @@ void capture_facts(struct capture *c, struct capture_facts *out)
 	capture_settle(c);
 	*out = (struct capture_facts){
 		.running = c->report.running, .fetched = c->report.fetched,
-		.dropped = c->report.dropped != NULL, .targets_armed = capture_count_armed(c),
+		.dropped = c->report.dropped != NULL, .live = c->feed, .targets_armed = capture_count_armed(c),
 		.finished_ns = c->finished_ns,
 	};
 	for (size_t i = 0; i < c->report.n_targets; i++) {
@@ -125,6 +132,13 @@ void capture_persist(struct capture *c)
 	struct err err = ERR_INIT;
 	bool forgotten, running;
 
+	if (c->feed) {
+		pthread_mutex_lock(&c->lock);
+		capture_settle(c);
+		c->dirty = false;
+		pthread_mutex_unlock(&c->lock);
+		return;
+	}
 	pthread_mutex_lock(&c->persisting);
 	pthread_mutex_lock(&c->lock);
 	capture_settle(c);

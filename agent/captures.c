@@ -126,12 +126,13 @@ void captures_count(struct captures *r, struct captures_counts *out)
 {
 	struct capture **all = captures_all(r, &out->kept);
 
-	out->running = out->unfetched = out->targets_running = 0;
+	out->running = out->live = out->unfetched = out->targets_running = 0;
 	for (size_t i = 0; i < out->kept; i++) {
 		struct capture_facts f;
 
 		capture_facts(all[i], &f);
-		out->running += f.running;
+		out->running += f.running && !f.live;
+		out->live += f.running && f.live;
 		out->unfetched += !f.running && !f.fetched && !f.dropped && f.files;
 		out->targets_running += f.targets_armed;
 	}
@@ -161,6 +162,12 @@ static int check_room(struct captures *r, struct err *err)
 static int too_many(struct err *err, const char *what, int max)
 {
 	err_set(err, -EBUSY, "%d captures %s already: see `swarmcap rm`", max, what);
+	return CAPTURES_E_TOO_MANY;
+}
+
+static int too_many_live(struct err *err)
+{
+	err_set(err, -EBUSY, "%d live views run on this node already", CAPTURES_LIVE_MAX);
 	return CAPTURES_E_TOO_MANY;
 }
 
@@ -211,11 +218,13 @@ static int admit(struct captures *r, struct wire_arm *arm, const char *body_dige
 	int result = 0;
 
 	captures_count(r, &counts);
-	if (!known && counts.running >= CAPTURES_RUNNING_MAX)
-		return too_many(err, "run on this node", CAPTURES_RUNNING_MAX);
-	if (!known)
-		result = check_room(r, err);
 	capture_unref(known);
+	if (!known && arm->live && counts.live >= CAPTURES_LIVE_MAX)
+		return too_many_live(err);
+	if (!known && !arm->live && counts.running >= CAPTURES_RUNNING_MAX)
+		return too_many(err, "run on this node", CAPTURES_RUNNING_MAX);
+	if (!known && !arm->live)
+		result = check_room(r, err);
 	if (result)
 		return result;
 	make_place(r);
@@ -255,7 +264,7 @@ int captures_remove(struct captures *r, const char *id, struct err *err)
 	capture_stop(c, WIRE_END_STOPPED, NULL);
 	capture_wait(c);
 	capture_forget(c);
-	result = spool_remove_dir(r->env.spool, capture_id(c), err);
+	result = capture_feed(c) ? 0 : spool_remove_dir(r->env.spool, capture_id(c), err);
 	capture_unref(c);
 	return result;
 }
@@ -272,6 +281,17 @@ void captures_stop_all(struct captures *r, enum wire_end end, const char *error)
 	captures_give_back(all, n);
 }
 
+/* Nothing is left of a live capture but its report. */
+static void forget_live(struct captures *r, struct capture *c)
+{
+	struct capture_facts f;
+
+	capture_facts(c, &f);
+	if (f.live && !f.running &&
+	    clock_wall_ns() - f.finished_ns > CAPTURES_LIVE_KEPT_MS * NS_PER_MS)
+		captures_remove(r, capture_id(c), NULL);
+}
+
 void captures_tick(struct captures *r)
 {
 	size_t n;
@@ -280,6 +300,7 @@ void captures_tick(struct captures *r)
 	for (size_t i = 0; i < n; i++) {
 		capture_tick(all[i]);
 		captures_drop_expired(r, all[i]);
+		forget_live(r, all[i]);
 	}
 	captures_give_back(all, n);
 	captures_hold_quota(r);

@@ -9,6 +9,8 @@
 
 #define CAPTURES_KEPT_MAX 64		/* known at once, records of dropped ones included */
 #define CAPTURES_RUNNING_MAX 16
+#define CAPTURES_LIVE_MAX 4		/* live ones beside those; a feed is 6 MiB */
+#define CAPTURES_LIVE_KEPT_MS 60000	/* a live one's report, after its end */
 #define CAPTURES_KEEP_MS (24 * 3600 * 1000LL)	/* from a capture's end until it is dropped */
 
 struct captures;
@@ -40,7 +42,7 @@ int captures_remove(struct captures *r, const char *id, struct err *err);
 void captures_stop_all(struct captures *r, enum wire_end end, const char *error);
 
 struct captures_counts {
-	size_t kept, running, unfetched, targets_running;
+	size_t kept, running, live, unfetched, targets_running;	/* live: that run, not part of running */
 };
 void captures_count(struct captures *r, struct captures_counts *out);
 

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define EVENTS 64
@@ -39,10 +40,12 @@ struct lane {
 	bool stopping, all_woken;	/* under the lock */
 	int64_t ticked_ns;
 	size_t paused;
+	bool aside;
 };
 
 struct pump {
 	struct lane lanes[PUMP_THREADS];
+	int n;
 };
 
 static void ring_bell(struct lane *l)
@@ -140,6 +143,8 @@ static void *run(void *arg)
 	struct epoll_event events[EVENTS];
 	bool has_items;
 
+	if (l->aside)
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), PUMP_ASIDE_NICE);
 	while (!is_stopping(l, &has_items)) {
 		int n = epoll_wait(l->epoll, events, EVENTS, time_to_tick(l, has_items));
 		bool bell = false, tick;
@@ -193,13 +198,16 @@ static void lane_stop(struct lane *l)
 	pthread_mutex_destroy(&l->lock);
 }
 
-int pump_start(struct pump **out, struct err *err)
+static int start(struct pump **out, int lanes, bool aside, struct err *err)
 {
 	struct pump *p = xcalloc(1, sizeof(*p));
 	int r = 0, n = 0;
 
-	for (; !r && n < PUMP_THREADS; n++)
+	p->n = lanes;
+	for (; !r && n < lanes; n++) {
+		p->lanes[n].aside = aside;
 		r = lane_start(&p->lanes[n], err);
+	}
 	if (!r) {
 		*out = p;
 		return 0;
@@ -210,11 +218,21 @@ int pump_start(struct pump **out, struct err *err)
 	return r;
 }
 
+int pump_start(struct pump **out, struct err *err)
+{
+	return start(out, PUMP_THREADS, false, err);
+}
+
+int pump_start_aside(struct pump **out, struct err *err)
+{
+	return start(out, 1, true, err);
+}
+
 void pump_stop(struct pump *p)
 {
 	if (!p)
 		return;
-	for (int i = 0; i < PUMP_THREADS; i++)
+	for (int i = 0; i < p->n; i++)
 		lane_stop(&p->lanes[i]);
 	free(p);
 }
@@ -224,7 +242,7 @@ static struct lane *least_busy(struct pump *p)
 	size_t least = SIZE_MAX;
 	struct lane *best = NULL;
 
-	for (int i = 0; i < PUMP_THREADS; i++) {
+	for (int i = 0; i < p->n; i++) {
 		struct lane *l = &p->lanes[i];
 
 		pthread_mutex_lock(&l->lock);
@@ -303,7 +321,7 @@ void pump_wake(struct pump_item *i)
 
 void pump_wake_all(struct pump *p)
 {
-	for (int i = 0; i < PUMP_THREADS; i++) {
+	for (int i = 0; i < p->n; i++) {
 		struct lane *l = &p->lanes[i];
 
 		pthread_mutex_lock(&l->lock);

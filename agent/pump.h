@@ -12,6 +12,7 @@
 #include "err.h"
 
 #define PUMP_THREADS 2
+#define PUMP_ASIDE_NICE 5
 #define PUMP_TICK_MS 250
 #define PUMP_PAUSE_MS 4		/* a ring of 8 MiB fills in 13 ms; waking costs 20 us */
 
@@ -29,6 +30,8 @@ enum pump_event {
 typedef void pump_fn(void *arg, enum pump_event event, int64_t now_ns);	/* now_ns: monotonic */
 
 int pump_start(struct pump **out, struct err *err);
+/* One thread, which gives way to the others: captures come before live views. */
+int pump_start_aside(struct pump **out, struct err *err);
 /* All items are removed by now. */
 void pump_stop(struct pump *p);
 int pump_add(struct pump *p, struct pump_item **out, int fd, pump_fn *fn, void *arg,

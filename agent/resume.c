@@ -201,7 +201,7 @@ static void suspend(struct capture *c)
 {
 	pthread_mutex_lock(&c->lock);
 	capture_settle(c);
-	c->suspended = c->report.running;
+	c->suspended = c->report.running && !c->feed;	/* who looks on sees that it is over */
 	pthread_mutex_unlock(&c->lock);
 	capture_stop(c, WIRE_END_AGENT_LOST, "the agent was stopped");
 }
@@ -215,7 +215,8 @@ void resume_suspend_all(struct captures *r)
 		suspend(all[i]);
 	for (size_t i = 0; i < n; i++) {
 		capture_wait(all[i]);
-		capture_keep_life(all[i], true);
+		if (!capture_feed(all[i]))
+			capture_keep_life(all[i], true);
 		capture_persist(all[i]);
 	}
 	captures_give_back(all, n);

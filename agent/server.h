@@ -9,7 +9,7 @@
 #include "auth.h"
 
 #define SERVER_CONNECTIONS 64		/* of one listener; over TCP see guests.h */
-#define SERVER_PER_ADDRESS 8
+#define SERVER_PER_ADDRESS (8 + CAPTURES_LIVE_MAX)	/* a live view has one more beside its conversation */
 #define SERVER_IDLE_S 5			/* handshake, and silence until a request needs longer */
 #define SERVER_MEMORY (64u << 10)	/* of one connection: headers and pieces of bodies */
 

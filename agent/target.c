@@ -78,6 +78,11 @@ static int open_sniff(void *arg, struct err *err)
 		.note = add_note, .arg = t,
 	};
 
+	if (t->env.feed) {
+		o.ring_bytes = TARGET_LIVE_RING_BYTES;
+		o.retire_ms = TARGET_LIVE_RETIRE_MS;
+		o.budget = &t->env.works->live_rings;
+	}
 	return sniff_open(&t->sniff, &o, err);
 }
 
@@ -189,10 +194,19 @@ static int open_files(struct target *t, struct err *err)
 	return r;
 }
 
+static int open_output(struct target *t, struct err *err)
+{
+	if (!t->env.feed)
+		return open_files(t, err);
+	target_live_begin(t);
+	return 0;
+}
+
 static void fail(struct target *t, const struct err *err)
 {
 	sniff_close(t->sniff);
 	t->sniff = NULL;
+	target_live_free(take_ptr(&t->live_out));
 	fileset_free(t->files);
 	t->files = NULL;
 	if (t->former) {
@@ -221,7 +235,7 @@ void target_open(struct target *t, const struct target_means *m)
 	if (!r)
 		r = enter(t, &err);
 	if (!r)
-		r = open_files(t, &err);
+		r = open_output(t, &err);
 	if (r)
 		fail(t, &err);
 }
@@ -242,7 +256,7 @@ void target_adopt(struct target *t, const struct target_found *f, const struct t
 	pthread_mutex_unlock(t->env.lock);
 	r = choose_program(t, m, &err);
 	if (!r)
-		r = open_files(t, &err);
+		r = open_output(t, &err);
 	if (r)
 		fail(t, &err);
 }
@@ -251,7 +265,7 @@ void target_start(struct target *t)
 {
 	struct err err = ERR_INIT;
 
-	if (!t->files)
+	if (!t->files && !t->live_out)
 		return;
 	if (sniff_bind(t->sniff, &err)) {
 		fail(t, &err);
@@ -262,7 +276,7 @@ void target_start(struct target *t)
 		target_close_gap(t);
 	else
 		t->seen->started_ns = t->bound_ns ? t->bound_ns : clock_wall_ns();
-	t->seen->bytes = fileset_bytes(t->files);
+	t->seen->bytes = t->files ? fileset_bytes(t->files) : 0;
 	t->seen->state = WIRE_ARMED;
 	t->live = true;
 	pthread_mutex_unlock(t->env.lock);
@@ -270,12 +284,15 @@ void target_start(struct target *t)
 
 void target_watch(struct target *t)
 {
+	struct works *w = t->env.works;
+	struct pump *pump = t->env.feed ? w->live_pump : w->pump;
 	struct pump_item *item;
 
 	if (!t->live)
 		return;
 	pthread_mutex_lock(t->env.lock);
-	if (pump_add(t->env.works->pump, &item, sniff_fd(t->sniff), target_on_event, t, &t->err))
+	if (pump_add(pump, &item, sniff_fd(t->sniff),
+		     t->env.feed ? target_live_on_event : target_on_event, t, &t->err))
 		item = NULL;
 	t->item = item;			/* the pump looks at it under the lock */
 	pthread_mutex_unlock(t->env.lock);
@@ -349,6 +366,7 @@ void target_free(struct target *t)
 	pthread_mutex_unlock(t->env.lock);
 	sniff_close(t->sniff);
 	fileset_free(t->files);
+	target_live_free(t->live_out);
 	program_free(t->own_program);
 	free(t->netns_file);
 	free(t->filter);

@@ -18,6 +18,7 @@
 
 #include <pthread.h>
 
+#include "feed.h"
 #include "life.h"
 #include "local.h"
 #include "metrics.h"
@@ -25,6 +26,10 @@
 #include "sniff.h"
 #include "spool.h"
 #include "works.h"
+
+/* Of a live capture: small, and who looks on wants to see it soon. */
+#define TARGET_LIVE_RING_BYTES (512u << 10)
+#define TARGET_LIVE_RETIRE_MS 50
 
 /* Shared by all targets of a capture; outlives them. */
 struct target_env {
@@ -36,6 +41,7 @@ struct target_env {
 	int dirfd;
 	pthread_mutex_t *lock;
 	pthread_cond_t *changed;
+	struct feed *feed;		/* of a live capture, which has no files; else NULL */
 };
 
 /* What target_open needs beside; e NULL: there is no engine, `why` says why. Likewise program. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * target_inside.h - what target.c and target_run.c share; nobody else looks inside
+ * target_inside.h - what the files of a target share; nobody else looks inside
  */
 #ifndef TARGET_INSIDE_H
 #define TARGET_INSIDE_H
 
 #include "fileset.h"
 #include "target.h"
+
+struct target_live;
 
 /* What a former life of the agent left (target_resume.c). */
 struct target_former {
@@ -30,6 +32,7 @@ struct target {
 	struct sniff *sniff;
 	int64_t bound_ns;		/* wall clock: it was bound before it became ours; 0: it was not */
 	struct fileset *files;
+	struct target_live *live_out;	/* instead of files (target_live.c) */
 	/* under the lock */
 	struct pump_item *item;		/* NULL: not watched, or not any more */
 	bool live;			/* from target_start until it has ended */
@@ -59,9 +62,21 @@ struct target {
 	int64_t told_packets, told_bytes, told_kernel, told_agent;	/* to the metrics */
 };
 
+struct target_counts {
+	int64_t packets, bytes, truncated, dropped_kernel, dropped_agent;
+};
+
 void target_note(struct target *t, const char *text);
 
 /* ---- target_run.c ---- */
+
+/* What the report and the metrics show from now on. The lock is held. */
+void target_publish(struct target *t, const struct target_counts *now);
+void target_show_interfaces(struct target *t);
+/* Nothing of it goes on. The lock is held. */
+void target_show_end(struct target *t, enum wire_end end);
+/* Others asked for the end: true once, when the ring has settled; t->end and t->stop_ns tell. */
+bool target_is_asked(struct target *t);
 
 /* The interfaces of the sniff that the files do not know yet. As fileset_declare. */
 int target_declare(struct target *t, struct err *err);
@@ -82,6 +97,16 @@ void target_close_gap(struct target *t);
 void target_give_up(struct target *t, const struct err *why);
 /* False: it has ended in a former life, or a limit is reached. */
 bool target_may_go_on(struct target *t);
+
+/* ---- target_live.c ---- */
+
+/* Its interfaces become the feed's. */
+void target_live_begin(struct target *t);
+/* As target_on_event. */
+void target_live_on_event(void *arg, enum pump_event event, int64_t now_ns);
+/* For the crew: the end, statistics included. */
+void target_live_finish(void *job);
+void target_live_free(struct target_live *l);
 
 /* ---- target_sync.c ---- */
 

@@ -34,7 +34,7 @@ static bool is_shown(const struct wire_target *s, const struct iface *i)
 	return false;
 }
 
-static void show_interfaces(struct target *t)
+void target_show_interfaces(struct target *t)
 {
 	size_t n;
 	const struct iface *v = sniff_interfaces(t->sniff, &n);
@@ -68,7 +68,7 @@ int target_declare(struct target *t, struct err *err)
 		r = fileset_declare(t->files, &f, err);
 		t->declared++;
 	}
-	show_interfaces(t);
+	target_show_interfaces(t);
 	return r;
 }
 
@@ -110,17 +110,16 @@ static void retire(void *job)
 	target_end_job(t);
 }
 
-/* What the report shows while the target is captured. The lock is held. */
-static void publish(struct target *t, int64_t dropped_kernel)
+void target_publish(struct target *t, const struct target_counts *now)
 {
 	struct wire_target *s = t->seen;
 	struct metrics *m = t->env.metrics;
 
-	s->packets = fileset_packets(t->files);
-	s->bytes = fileset_bytes(t->files);
-	s->truncated = fileset_truncated(t->files);
-	s->dropped_kernel = dropped_kernel + (t->former ? t->former->dropped_kernel : 0);
-	s->dropped_agent = t->dropped_agent + (t->former ? t->former->dropped_agent : 0);
+	s->packets = now->packets;
+	s->bytes = now->bytes;
+	s->truncated = now->truncated;
+	s->dropped_kernel = now->dropped_kernel;
+	s->dropped_agent = now->dropped_agent;
 	s->received = s->packets + s->dropped_kernel + s->dropped_agent;
 	atomic_fetch_add(&m->packets, (unsigned long long)(s->packets - t->told_packets));
 	atomic_fetch_add(&m->bytes, (unsigned long long)(s->bytes - t->told_bytes));
@@ -131,6 +130,19 @@ static void publish(struct target *t, int64_t dropped_kernel)
 	t->told_bytes = s->bytes;
 	t->told_kernel = s->dropped_kernel;
 	t->told_agent = s->dropped_agent;
+}
+
+/* While the target is captured. The lock is held. */
+static void publish(struct target *t, int64_t dropped_kernel)
+{
+	const struct target_counts now = {
+		.packets = fileset_packets(t->files), .bytes = fileset_bytes(t->files),
+		.truncated = fileset_truncated(t->files),
+		.dropped_kernel = dropped_kernel + (t->former ? t->former->dropped_kernel : 0),
+		.dropped_agent = t->dropped_agent + (t->former ? t->former->dropped_agent : 0),
+	};
+
+	target_publish(t, &now);
 }
 
 static int64_t count_drops(struct target *t)
@@ -158,6 +170,18 @@ static void take_losses(struct target *t, int64_t lost)
 	atomic_fetch_add(&t->env.metrics->dropped_agent, (unsigned long long)lost);
 }
 
+void target_show_end(struct target *t, enum wire_end end)
+{
+	struct wire_target *s = t->seen;
+
+	s->end = end;
+	if (t->wanted_error || t->err.code)
+		s->error = t->wanted_error ? take_ptr(&t->wanted_error) : xstrdup(t->err.text);
+	s->stopped_ns = t->stop_ns;
+	s->state = WIRE_ENDED;
+	t->live = false;
+}
+
 static void show_end(struct target *t, const struct fileset_end *w, int64_t dropped, int result)
 {
 	struct wire_target *s = t->seen;
@@ -167,12 +191,7 @@ static void show_end(struct target *t, const struct fileset_end *w, int64_t drop
 	for (size_t i = 0; i < w->n_files; i++)
 		s->files[s->n_files++] = w->files[i];
 	take_losses(t, w->packets_lost);
-	s->end = result ? WIRE_END_ERROR : t->end;
-	if (t->wanted_error || t->err.code)
-		s->error = t->wanted_error ? take_ptr(&t->wanted_error) : xstrdup(t->err.text);
-	s->stopped_ns = t->stop_ns;
-	s->state = WIRE_ENDED;
-	t->live = false;
+	target_show_end(t, result ? WIRE_END_ERROR : t->end);
 }
 
 static void wait_for_jobs(struct target *t)
@@ -239,7 +258,7 @@ void target_end(struct target *t, enum wire_end end)
 	t->end = end;
 	if (!t->stop_ns)
 		t->stop_ns = clock_wall_ns();
-	target_hand_to_crew(t, finish);
+	target_hand_to_crew(t, t->live_out ? target_live_finish : finish);
 }
 
 static enum wire_end end_of_sink(int result)
@@ -293,8 +312,7 @@ static bool sink(void *arg, const struct pcapng_packet *p, size_t n, size_t *tak
 	return !r;
 }
 
-/* Others asked for the end: true once, when the ring has settled. */
-static bool is_asked(struct target *t)
+bool target_is_asked(struct target *t)
 {
 	bool asked;
 
@@ -391,7 +409,7 @@ void target_on_event(void *arg, enum pump_event event, int64_t now)
 {
 	struct target *t = arg;
 
-	if (!t->draining && is_asked(t)) {
+	if (!t->draining && target_is_asked(t)) {
 		t->draining = true;
 		t->drain_ns = now + DRAIN_MAX_MS * NS_PER_MS;
 		pump_pause(t->item, true);

@@ -16,9 +16,12 @@ int works_start(struct works *w, size_t ring_bytes, struct err *err)
 {
 	int r;
 
-	*w = (struct works){ .rings = { .total = ring_bytes } };
+	*w = (struct works){ .rings = { .total = ring_bytes },
+			     .live_rings = { .total = ring_bytes / WORKS_LIVE_SHARE } };
 	w->crew = crew_new();
 	r = pump_start(&w->pump, err);
+	if (!r)
+		r = pump_start_aside(&w->live_pump, err);
 	if (!r)
 		r = disk_start(&w->disk, WORKS_DISK_BUFFERS, err);
 	if (!r)
@@ -31,6 +34,7 @@ void works_stop(struct works *w)
 	crew_free(w->crew);
 	disk_stop(w->disk);		/* it wakes the pump */
 	pump_stop(w->pump);
+	pump_stop(w->live_pump);
 	*w = (struct works){ 0 };
 }
 

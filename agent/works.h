@@ -11,13 +11,14 @@
 #include "ring.h"
 
 #define WORKS_RING_BYTES (256u << 20)	/* --ring-bytes */
+#define WORKS_LIVE_SHARE 8		/* live views have an eighth of that, beside it */
 #define WORKS_DISK_BUFFERS 16		/* of DISK_BUFFER bytes */
 
 struct works {
-	struct pump *pump;
+	struct pump *pump, *live_pump;
 	struct crew *crew;
 	struct disk *disk;
-	struct ring_budget rings;
+	struct ring_budget rings, live_rings;
 };
 
 /* Stop whatever the result. */

@@ -230,9 +230,12 @@ int capfile_next(struct capfile *c, struct pcapng_block *out, struct err *err)
 		return pcapng_next(c->ng, out, err);
 	if (r == 0)
 		r = next_classic(c, out);
-	c->end = r;
 	if (r != 0 && r != PCAPNG_E_END)
 		err_set(err, c->why.code, "%s", c->why.text);
+	if (r == -EAGAIN)
+		err_reset(&c->why);
+	else
+		c->end = r;
 	return r;
 }
 

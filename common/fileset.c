@@ -81,16 +81,15 @@ static const char *address_on(const struct fileset_interface *i, const struct wi
 	return NULL;
 }
 
-/* "web.3.k7x2a9@node1 eth0 (app 10.0.1.5/24)" */
-static char *describe(const struct fileset_plan *p, const struct fileset_interface *i)
+char *fileset_describe(const struct wire_wanted *w, const char *node_name,
+		       const struct fileset_interface *i)
 {
 	struct buf b = BUF_INIT(4 * WIRE_TEXT_MAX);
-	const struct wire_wanted *w = p->wanted;
 	const char *address = NULL;
 
 	buf_add_safe(&b, w->label);
 	buf_add_safe(&b, "@");
-	buf_add_safe(&b, p->node_name);
+	buf_add_safe(&b, node_name);
 	buf_add_safe(&b, " ");
 	buf_add_safe(&b, i->name);
 	for (size_t n = 0; !address && n < w->n_networks; n++) {
@@ -186,7 +185,8 @@ int fileset_declare(struct fileset *f, const struct fileset_interface *i, struct
 	p = &g->interfaces[g->n];
 	buf_add_safe(&name, i->name);
 	*p = (struct pcapng_interface){
-		.name = buf_take(&name), .description = describe(&f->plan, i),
+		.name = buf_take(&name),
+		.description = fileset_describe(f->plan.wanted, f->plan.node_name, i),
 		.filter = xstrdup_null(f->plan.arm->filter), .link_type = i->link_type,
 		.snaplen = f->plan.arm->snaplen, .has_mac = i->mac,
 	};

@@ -279,24 +279,41 @@ int http_call(struct http *h, const char *method, const char *path, const char *
 	return perform(h, path, &t, err);
 }
 
+static int fetch(struct http *h, const char *path, struct http_transfer *t, struct err *err)
+{
+	char range[32];
+	int rc;
+
+	t->moved_ns = t->due_ns = clock_mono_ns();
+	snprintf(range, sizeof(range), "%llu-", (unsigned long long)t->from);
+	set_method(h, "GET", NULL);
+	curl_easy_setopt(h->curl, CURLOPT_RANGE, t->from ? range : NULL);
+	curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, 0L);
+	curl_easy_setopt(h->curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(h->curl, CURLOPT_XFERINFODATA, t);
+
+	rc = perform(h, path, t, err);
+	curl_easy_setopt(h->curl, CURLOPT_RANGE, NULL);
+	return rc;
+}
+
 int http_fetch(struct http *h, const char *path, uint64_t from, http_sink *sink, void *arg,
 	       volatile bool *cancel, struct http_reply *reply, struct err *err)
 {
 	struct http_transfer t = {
-		.http = h, .reply = reply, .sink = sink, .arg = arg, .cancel = cancel,
-		.from = from, .moved_ns = clock_mono_ns(), .due_ns = clock_mono_ns(),
+		.http = h, .reply = reply, .sink = sink, .arg = arg, .cancel = cancel, .from = from,
 	};
-	char range[32];
-	int rc;
 
-	snprintf(range, sizeof(range), "%llu-", (unsigned long long)from);
-	set_method(h, "GET", NULL);
-	curl_easy_setopt(h->curl, CURLOPT_RANGE, from ? range : NULL);
-	curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, 0L);
-	curl_easy_setopt(h->curl, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(h->curl, CURLOPT_XFERINFODATA, &t);
+	return fetch(h, path, &t, err);
+}
 
-	rc = perform(h, path, &t, err);
-	curl_easy_setopt(h->curl, CURLOPT_RANGE, NULL);
-	return rc;
+int http_stream(struct http *h, const char *path, http_sink *sink, void *arg,
+		volatile bool *cancel, struct http_reply *reply, struct err *err)
+{
+	struct http_transfer t = {
+		.http = h, .reply = reply, .sink = sink, .arg = arg, .cancel = cancel,
+		.endless = true,
+	};
+
+	return fetch(h, path, &t, err);
 }

@@ -143,7 +143,7 @@ int http_on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_
 
 	if (is_cancelled(t))
 		t->rc = -ECANCELED;
-	else if (t->sink && ns - t->moved_ns >= t->http->stall_timeout_ms * NS_PER_MS)
+	else if (t->sink && !t->endless && ns - t->moved_ns >= t->http->stall_timeout_ms * NS_PER_MS)
 		t->rc = -ETIMEDOUT;
 	return t->rc < 0;
 }

@@ -38,6 +38,7 @@ struct http_transfer {
 	uint64_t from, skip;		/* skip: what a server without ranges sends too much */
 	size_t refusal_bytes;		/* of the body of an answer that is no file */
 	bool body_seen;
+	bool endless;			/* it may stand still */
 	curl_off_t moved;		/* bytes at moved_ns, when something moved last */
 	int64_t moved_ns;
 	int64_t due_ns;			/* monotonic: when all bytes so far may have come, by the rate */

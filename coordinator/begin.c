@@ -142,7 +142,7 @@ static enum exit_status open_output(struct begin *b, struct err *err)
 	b->signals = r->child ? interrupt_open_all(err) : interrupt_open(err);
 	if (b->signals < 0)
 		return EXIT_FAILED;
-	if (r->detached)
+	if (r->detached || r->live)
 		return EXIT_OK;
 	rc = bundle_open(&b->bundle, r->output ? r->output : name, r->force, err);
 	if (rc < 0)
@@ -180,7 +180,7 @@ static void say_armed(struct begin *b, const struct fleet_counts *counts)
 
 	progress_say(&b->progress, LOG_INFO, "capturing %zu of %zu tasks on %zu nodes%s",
 		     counts->targets_armed, planned, counts->nodes_armed,
-		     until_told ? "; ^C stops and gathers" : "");
+		     !until_told ? "" : r->live ? "; ^C ends it" : "; ^C stops and gathers");
 	progress_event(&b->progress,
 		       json_pack("{s:s, s:s, s:I, s:I, s:I}", "event", "armed", "id", b->plan.id,
 				 "targets", (json_int_t)counts->targets_armed, "of",
@@ -237,6 +237,7 @@ static enum exit_status arm(struct begin *b, struct err *err)
 		.creds = b->has_creds ? &b->creds : NULL, .reach = b->reach,
 		.staging_fd = b->bundle ? bundle_staging(b->bundle) : -1,
 		.fetch_rate = b->request->fetch_rate, .look = look_again, .look_arg = b,
+		.stream = b->stream,
 	};
 	struct fleet_counts counts;
 	enum exit_status status;
@@ -247,7 +248,7 @@ static enum exit_status arm(struct begin *b, struct err *err)
 	status = wait_armed(b, err);
 	if (status != EXIT_OK)
 		return status;
-	if (b->interrupted && (b->request->child || b->request->detached))
+	if (b->interrupted && (b->request->child || b->request->detached || b->request->live))
 		return interrupted(b, err);
 
 	fleet_counts(b->fleet, &counts);

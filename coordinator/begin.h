@@ -30,6 +30,7 @@ struct begin {
 	struct progress progress;
 	int signals;			/* of interrupt_open */
 	bool interrupted;		/* by one ^C */
+	const struct fleet_streams *stream;	/* of a live capture, set by who begins; else NULL */
 	int64_t start_ns, stop_ns;	/* of the window; 0: not yet */
 	char *summary;			/* of begin_gather, where the request wants one */
 };

@@ -25,6 +25,7 @@ enum exit_status {
 int cmd_capture(struct request *r);
 int cmd_run(struct request *r);
 int cmd_start(struct request *r);
+int cmd_live(struct request *r);
 int cmd_status(struct request *r);
 int cmd_stop(struct request *r);
 int cmd_fetch(struct request *r);

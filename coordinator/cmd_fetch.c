@@ -91,6 +91,20 @@ static enum exit_status await_end(struct fetch *f, struct err *err)
 	return status;
 }
 
+static enum exit_status check_kept(struct fetch *f, struct err *err)
+{
+	size_t n;
+	const struct fleet_node *nodes = fleet_nodes(f->all.fleet, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (nodes[i].has_report && nodes[i].report.live) {
+			err_set(err, -ENODATA, "capture %s is a live view: nothing of it is kept",
+				f->all.everyone.id);
+			return EXIT_FAILED;
+		}
+	return EXIT_OK;
+}
+
 /* The reports, borrowed. */
 static size_t collect(struct fetch *f, struct wire_report *out)
 {
@@ -201,7 +215,7 @@ static enum exit_status fetch(struct fetch *f, struct request *r, struct err *er
 	enum exit_status status;
 
 	if ((status = check_output(f, r->output, err)) ||
-	    (status = attach_open(&f->all, r, err)) ||
+	    (status = attach_open(&f->all, r, err)) || (status = check_kept(f, err)) ||
 	    (status = await_end(f, err)) || (status = make_plan(f, err)))
 		return status;
 	name = bundle_default_name(f->made.selectors, f->made.n_selectors, f->plan.id);

@@ -120,6 +120,19 @@ typedef int fleet_open_link(struct reach *x, const struct plan_node *n, enum rou
  */
 typedef int fleet_look(void *arg, const struct plan *p, struct cluster *out, struct err *err);
 
+/*
+ * Who takes the streams of a live capture. begin is called by a node's thread, once it is armed, and
+ * answers what the others get; take and end are called by another thread. take may wait; -EPIPE: it
+ * wants no more. After cut it does not wait, and wants no more.
+ */
+struct fleet_streams {
+	void *(*begin)(void *arg, const struct fleet_node *n, size_t index);
+	http_sink *take;
+	void (*end)(void *stream);
+	void (*cut)(void *stream);
+	void *arg;
+};
+
 /* What is to be done, borrowed for the fleet's life and not changed. */
 struct fleet_job {
 	const struct plan *plan;
@@ -133,6 +146,7 @@ struct fleet_job {
 	int64_t fetch_rate;		/* of each node's files, bytes per second; 0: no limit */
 	fleet_look *look;		/* NULL: the manager is not asked while the plan follows */
 	void *look_arg;
+	const struct fleet_streams *stream;	/* of a live capture; else NULL */
 };
 
 /*
@@ -173,6 +187,8 @@ struct fleet_event *fleet_next_event(struct fleet *f);
 void fleet_event_free(struct fleet_event *e);
 /* The route that was taken, or would be first. */
 const char *fleet_route(const struct fleet_node *n);
+/* Of the node with this index, now. */
+struct link_clock fleet_clock(struct fleet *f, size_t index);
 struct fleet_node *fleet_nodes(struct fleet *f, size_t *n);
 /*
  * After fleet_gather: what the manager said of tasks (NULL: it was not asked), and which ran without being

@@ -124,6 +124,12 @@ static int arm(struct fleet_talk *t, enum route route, struct err *err)
 	link_set_timeout(t->link, route == ROUTE_AGENT ? ROUTE_ARM_MS : ROUTE_TAP_MS);
 	rc = link_arm(t->link, &a, &report, err);
 	wire_arm_release(&a);
+	if (rc == 0 && f->job.request->live && !report.live) {
+		link_remove(t->link, f->job.plan->id, NULL);
+		err_set(err, -EPROTO, "the agent, version %s, knows no live view: bring it up to date "
+			"with 'swarmcap deploy'", report.version);
+		rc = LINK_E_REFUSED;
+	}
 	if (rc == 0)
 		note_armed(t, &report);
 	wire_report_release(&report);

@@ -99,6 +99,7 @@ static bool begin(struct fleet_talk *t)
 	/* the others need not wait for our look at the clock */
 	fleet_set_stage(t, FLEET_ARMED);
 	probe_clock(t);
+	fleet_stream_start(t);
 	return true;
 }
 
@@ -434,6 +435,7 @@ void *fleet_talk_main(void *arg)
 		fleet_set_stage(t, t->node->reason ? FLEET_LOST : FLEET_DONE);
 		remove_from_spool(t);
 	}
+	fleet_stream_end(t);
 	link_free(t->link);
 	t->link = NULL;
 	fleet_thread_ended(t);

@@ -14,6 +14,18 @@
 /* The main thread's orders; they only rise. Who waits for one goes on at a later one too. */
 enum fleet_order { ORDER_ARM, ORDER_RUN, ORDER_STOP, ORDER_GATHER, ORDER_REMOVE, ORDER_END };
 
+/* fleet_stream.c; of a live capture. rc and what follows: to be read once the thread has ended. */
+struct fleet_stream {
+	struct link *link;
+	pthread_t thread;
+	bool running;			/* the thread is to be joined */
+	volatile bool over;
+	void *to;
+	bool broken;			/* it did not end as it should */
+	int rc;
+	struct err err;
+};
+
 /* One node's conversation: the thread's own, but for node (see fleet.c). */
 struct fleet_talk {
 	struct fleet *fleet;
@@ -30,6 +42,7 @@ struct fleet_talk {
 	struct link_clock first_clock;	/* the first estimate; probes 0: none yet */
 	int64_t probed_ns;		/* monotonic: the last look at the clock */
 	int64_t until_ns;		/* monotonic, of one that only follows: tried again until then */
+	struct fleet_stream stream;
 };
 
 /* fleet_follow.c; all but what is under lock is its thread's. */
@@ -90,6 +103,11 @@ void fleet_disk_failed(struct fleet *f, const struct err *err);
 /* With a small stack: there may be many. As pthread_create. */
 int fleet_start_thread(pthread_t *out, void *(*fn)(void *arg), void *arg);
 int fleet_start_talk(struct fleet_talk *t, struct err *err);
+
+/* fleet_stream.c; by the talk's own thread, while its link is there. */
+void fleet_stream_start(struct fleet_talk *t);
+/* Cut off, if it goes on; within a second or so. */
+void fleet_stream_end(struct fleet_talk *t);
 
 /* fleet_follow.c */
 /* How many more nodes there may be. */

@@ -119,6 +119,16 @@ void fleet_set_clock(struct fleet_talk *t, const struct link_clock *clock)
 	fleet_unlock(t->fleet);
 }
 
+struct link_clock fleet_clock(struct fleet *f, size_t index)
+{
+	struct link_clock clock;
+
+	fleet_lock(f);
+	clock = f->nodes[index].clock;
+	fleet_unlock(f);
+	return clock;
+}
+
 void fleet_blame(struct fleet_talk *t, const char *reason, const struct err *err)
 {
 	fleet_lock(t->fleet);

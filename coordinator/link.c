@@ -36,6 +36,12 @@ int link_new(struct link **out, const struct link_place *place, struct err *err)
 		at.host = place->dialer ? address : NULL;
 		l->peer = xstrdup(address);
 	}
+	l->at = *place;
+	l->at.address = xstrdup(address);
+	if (place->dialer) {
+		l->dialer = *place->dialer;
+		l->at.dialer = &l->dialer;
+	}
 	rc = http_new(&l->http, &at, err);
 	if (rc < 0) {
 		link_free(l);
@@ -43,6 +49,13 @@ int link_new(struct link **out, const struct link_place *place, struct err *err)
 	}
 	*out = l;
 	return 0;
+}
+
+int link_again(struct link **out, const struct link *l, struct err *err)
+{
+	if (l->ops)
+		return err_set(err, -EOPNOTSUPP, "%s is no agent", l->peer);
+	return link_new(out, &l->at, err);
 }
 
 void link_free(struct link *l)
@@ -54,6 +67,7 @@ void link_free(struct link *l)
 		l->ops->free(l->arg);
 	if (l->release)
 		l->release(l->release_arg);
+	free((char *)l->at.address);
 	free(l->peer);
 	free(l);
 }
@@ -300,6 +314,20 @@ int link_remove(struct link *l, const char *id, struct err *err)
 		return l->ops->remove(l->arg, id, err);
 	rc = link_path(path, id, "", err);
 	return rc < 0 ? rc : call(l, &(struct call){ "DELETE", path, NULL }, NULL, err);
+}
+
+int link_stream(struct link *l, const char *id, http_sink *sink, void *arg, volatile bool *cancel,
+		struct err *err)
+{
+	cleanup_http_reply struct http_reply reply = HTTP_REPLY_INIT;
+	char path[LINK_PATH_MAX];
+	int rc = link_path(path, id, "/stream", err);
+
+	if (rc == 0)
+		rc = http_stream(l->http, path, sink, arg, cancel, &reply, err);
+	if (rc < 0)
+		return rc;
+	return reply.status == 200 ? 0 : link_refusal(l, &reply, err);
 }
 
 int link_targets(struct link *l, json_t **out, struct err *err)

@@ -57,6 +57,8 @@ struct link_place {
 };
 
 int link_new(struct link **out, const struct link_place *at, struct err *err);
+/* One more to the same agent, for another thread; to be freed before the first one. */
+int link_again(struct link **out, const struct link *l, struct err *err);
 /* Frees what it stands on too, see link_on_free. */
 void link_free(struct link *l);
 /* release(arg) is called at the end of link_free: an agent that lives for this link only, say. */
@@ -106,6 +108,9 @@ struct link_word {
 int link_renew(struct link *l, const struct link_word *w, struct wire_report *out, struct err *err);
 int link_stop(struct link *l, const struct link_word *w, struct wire_report *out, struct err *err);
 int link_remove(struct link *l, const char *id, struct err *err);
+/* Of a live capture: its packets as they come, until it ends; the sink may wait. Not of a tap. */
+int link_stream(struct link *l, const char *id, http_sink *sink, void *arg, volatile bool *cancel,
+		struct err *err);
 /* GET /v1/targets: what is on the node, with interfaces; as the agent says it, not looked at. */
 int link_targets(struct link *l, json_t **out, struct err *err);
 /* *out: array of *n reports, each to be released, then free; on success only. */

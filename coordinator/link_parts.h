@@ -12,6 +12,8 @@
 struct link {
 	struct http *http;		/* NULL: ops do it all */
 	char *peer;			/* "10.99.0.11:9473", in sentences */
+	struct link_place at;		/* of http: its address is ours, its dialer is `dialer` */
+	struct http_dialer dialer;
 	const struct link_ops *ops;	/* of what only looks like an agent, or NULL */
 	void *arg;
 	void (*release)(void *arg);	/* at the end of all, or NULL */

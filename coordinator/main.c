@@ -23,6 +23,7 @@ static const struct {
 	{ "capture", cmd_capture },
 	{ "run", cmd_run },
 	{ "start", cmd_start },
+	{ "live", cmd_live },
 	{ "status", cmd_status },
 	{ "stop", cmd_stop },
 	{ "fetch", cmd_fetch },

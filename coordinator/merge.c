@@ -87,43 +87,20 @@ static int flush_head(struct merge_work *w)
 	return r;
 }
 
-/* What is as in the file but for its interface and its time. */
-static void write_over(uint8_t *block, const struct merge_packet *p)
-{
-	put32(block + 8, p->interface);
-	put32(block + 12, (uint32_t)((uint64_t)p->ts_ns >> 32));
-	put32(block + 16, (uint32_t)p->ts_ns);
-}
-
-static size_t encode(uint8_t *to, const struct merge_packet *p, const uint8_t *from)
-{
-	if (p->form == MERGE_ENCODE)
-		return pcapng_put_packet(to, &(struct pcapng_packet){
-			.interface = p->interface, .ts_ns = p->ts_ns, .caplen = p->caplen,
-			.len = p->len, .data = from + p->data, .flags = p->flags,
-		});
-	if (p->form == MERGE_AS_IS)
-		memcpy(to, from, p->size);
-	else
-		pcapng_turn_packet(to, from, p->size, p->form == MERGE_TURN_BIG);
-	write_over(to, p);
-	return p->size;
-}
-
 static int put_packet(struct sink *sink, const struct merge_packet *p, const uint8_t *from)
 {
-	size_t size = p->form == MERGE_ENCODE ? pcapng_packet_size(p->caplen, p->flags) : p->size;
+	size_t size = merge_size(p);
 	cleanup_free uint8_t *large = NULL;
 	uint8_t *to;
 
 	if (size > SINK_RESERVE_MAX) {
 		large = xmalloc(size);
-		return sink_put(sink, large, encode(large, p, from));
+		return sink_put(sink, large, merge_encode(large, p, from));
 	}
 	to = sink_reserve(sink, size);
 	if (!to)
 		return -EIO;
-	sink_advance(sink, encode(to, p, from));
+	sink_advance(sink, merge_encode(to, p, from));
 	return 0;
 }
 

@@ -65,6 +65,18 @@ struct merge_work {
 	struct merge_stream *streams;
 };
 
+/* merge_blocks.c: what an input's blocks become */
+/* One that is no packet, to w. 0 or -errno. */
+int merge_take_block(struct merge_stream *s, struct merge_work *w, const struct pcapng_block *b,
+		     struct err *err);
+/* One that is a packet. */
+void merge_take_packet(struct merge_stream *s, const struct pcapng_block *b,
+		       struct merge_packet *out);
+/* As a block of the output; from: its bytes, from p->offset on. */
+size_t merge_size(const struct merge_packet *p);
+/* Returns merge_size. */
+size_t merge_encode(uint8_t *to, const struct merge_packet *p, const uint8_t *from);
+
 /* merge_stream.c: one input's packets, in order, with their place in the output */
 void merge_stream_open(struct merge_stream *s, const struct merge_input *in, size_t read_size);
 void merge_stream_close(struct merge_stream *s);

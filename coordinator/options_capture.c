@@ -15,6 +15,7 @@
 #define ROTATE_BYTES_MIN (64 << 10)
 #define ROTATE_MS_MIN 1000
 #define KEEP_FILES_MIN 2
+#define DELAY_MAX_MS 10000
 #define FETCH_RATE_MIN (64 << 10)	/* slower, and full buffers outlast a time-out */
 
 int options_set_filter(struct request *r, const char *value, struct err *err)
@@ -159,5 +160,13 @@ int options_set_format(struct request *r, const char *value, struct err *err)
 	if (strcmp(value, "pcapng") && strcmp(value, "pcap"))
 		return err_set(err, -EINVAL, "--format '%s': neither pcapng nor pcap", value);
 	r->format = strcmp(value, "pcap") ? WIRE_PCAPNG : WIRE_PCAP;
+	return 0;
+}
+
+int options_set_delay(struct request *r, const char *value, struct err *err)
+{
+	if (units_parse_duration(value, &r->delay_ms) < 0 || r->delay_ms > DELAY_MAX_MS)
+		return err_set(err, -EINVAL, "--delay '%s': not a time up to 10s, as in 200ms or 2s",
+			       value);
 	return 0;
 }

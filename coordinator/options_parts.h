@@ -12,7 +12,8 @@ typedef int option_set(struct request *r, const char *value, struct err *err);
 /* options_capture.c */
 option_set options_set_filter, options_set_interface, options_set_snaplen, options_set_duration,
 	options_set_max_bytes, options_set_max_packets, options_set_rotate_bytes,
-	options_set_rotate_time, options_set_keep_files, options_set_fetch_rate, options_set_format;
+	options_set_rotate_time, options_set_keep_files, options_set_fetch_rate, options_set_format,
+	options_set_delay;
 
 /* options_archive.c */
 option_set options_set_merged, options_set_merge, options_set_no_clock_correction;

@@ -141,7 +141,7 @@ void plan_arm(const struct plan *p, const struct plan_node *n, const struct requ
 {
 	*out = (struct wire_arm){
 		.node_id = xstrdup(n->id), .node_name = xstrdup(n->name),
-		.attached = !r->detached, .lease_ms = lease_ms(), .deadline_ms = deadline(p, r),
+		.attached = !r->detached, .live = r->live, .lease_ms = lease_ms(), .deadline_ms = deadline(p, r),
 		.filter = xstrdup_null(r->filter_resolved ? r->filter_resolved : r->filter),
 		.interface = xstrdup_null(r->interface), .snaplen = r->snaplen, .format = r->format,
 		.max_bytes = r->max_bytes, .max_packets = r->max_packets,

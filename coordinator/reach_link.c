@@ -124,6 +124,11 @@ static int link_tap(const struct way *w, enum route route, struct link **out, st
 	struct remote *r = NULL;
 	int rc;
 
+	if (w->reach->request->live) {
+		err_set(err, -EOPNOTSUPP, "a live view needs an agent, so it does not go by the route %s",
+			route_text(route));
+		return REACH_E_CLOSED;
+	}
 	if (w->job->attach || w->job->staging_fd < 0) {
 		err_set(err, -EOPNOTSUPP, "the route %s keeps nothing on its node",
 			route_text(route));

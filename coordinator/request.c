@@ -149,7 +149,8 @@ static int check_together(const struct request *r, struct err *err)
 	if (r->keep_files && !request_rotates(r))
 		return err_set(err, -EINVAL, "--keep-files: there is but one file without "
 			       "--rotate-bytes or --rotate-time");
-	if (r->no_clock_correction && !r->merge && !strstr(r->command, "merge"))
+	if (r->no_clock_correction && !r->merge && !strstr(r->command, "merge") &&
+	    strcmp(r->command, "live"))
 		return err_set(err, -EINVAL, "--no-clock-correction: it is of --merge, which is not "
 			       "given");
 	return 0;
@@ -284,7 +285,7 @@ int request_parse(int argc, char **argv, struct request *out, struct err *err)
 
 	*out = (struct request){
 		.snaplen = WIRE_SNAPLEN_MAX, .verbosity = LOG_INFO,
-		.max_targets = REQUEST_MAX_TARGETS,
+		.max_targets = REQUEST_MAX_TARGETS, .delay_ms = REQUEST_DELAY_MS,
 	};
 
 	grammar_init(&g, NULL);

@@ -15,6 +15,7 @@
 #include "wire.h"
 
 #define REQUEST_SELECTORS_MAX 256
+#define REQUEST_DELAY_MS 200		/* without --delay */
 #define REQUEST_MAX_TARGETS 256		/* without --max-targets */
 
 struct child_before;
@@ -76,6 +77,10 @@ struct request {
 
 	/* start */
 	bool detached;			/* it goes on without a coordinator; set by the command */
+
+	/* live */
+	bool live;			/* packets to who looks on, no files; set by the command */
+	int64_t delay_ms;		/* within which packets are put in order */
 
 	/* deploy, undeploy, doctor */
 	const char *export_file;	/* deploy --export FILE; NULL: none */

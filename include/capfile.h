@@ -36,7 +36,8 @@ struct capfile *capfile_new_from(const struct capfile_source *from);
 void capfile_free(struct capfile *c);
 /*
  * 0, PCAPNG_E_END, PCAPNG_E_CUT (the file ends inside a packet; err says where), -EINVAL damaged,
- * or no capture file (err says how), or -errno of reading. Whatever is not 0 stays so.
+ * or no capture file (err says how), or -errno of reading. Whatever is not 0 stays so, but for -EAGAIN
+ * of a source that has nothing now.
  * An empty file is PCAPNG_E_CUT.
  */
 int capfile_next(struct capfile *c, struct pcapng_block *out, struct err *err);

@@ -50,6 +50,10 @@ struct fileset_interface {
 	bool loopback;
 };
 
+/* "web.3.k7x2a9@node1 eth0 (app 10.0.1.5/24)", safe for a terminal. Free it. */
+char *fileset_describe(const struct wire_wanted *w, const char *node_name,
+		       const struct fileset_interface *i);
+
 struct fileset_plan {
 	struct segment_room room;	/* zeros: nobody */
 	struct disk *disk;		/* NULL: written by the caller's thread */

@@ -97,5 +97,8 @@ typedef int http_sink(void *arg, const void *p, size_t n);
  */
 int http_fetch(struct http *h, const char *path, uint64_t from, http_sink *sink, void *arg,
 	       volatile bool *cancel, struct http_reply *reply, struct err *err);
+/* The same from the beginning, of what may stand still for as long as it likes; the sink may wait. */
+int http_stream(struct http *h, const char *path, http_sink *sink, void *arg,
+		volatile bool *cancel, struct http_reply *reply, struct err *err);
 
 #endif

@@ -89,6 +89,7 @@ struct wire_arm {
 	char id[NAMES_ID_MAX];
 	char *node_id, *node_name;	/* who is meant: another node refuses (409 wrong-node) */
 	bool attached;			/* it lasts as long as its lease is renewed */
+	bool live;			/* no files: packets go to who reads its stream */
 	int64_t lease_ms;		/* detached: until the window is told; 0: then none */
 	int64_t deadline_ms;		/* the capture ends this long after arm, whatever happens */
 	char *filter, *interface;	/* NULL: everything, all interfaces */
@@ -179,6 +180,7 @@ struct wire_report {
 	char token[WIRE_TOKEN_HEX];		/* in the answer to arm only, else "" */
 	char *node_id, *node_name, *version;
 	bool running, attached, fetched;	/* fetched: every file was read to its end */
+	bool live;				/* as the request; an agent that knows none says no */
 	int64_t armed_ns, now_ns;
 	int64_t window_start_ns, window_stop_ns;	/* told by renew and stop; 0: not yet */
 	char *dropped;			/* why and when the spool gave it up; NULL: it did not */

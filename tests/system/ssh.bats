@@ -62,6 +62,22 @@ readable() {
 	nothing_left
 }
 
+# A view's requests that `workload send` made on node3, once each; nodes that its packets are of
+live_numbers() { tshark -r "$1" -Y http.request -T fields -e frame.interface_description -e http.request.uri 2>/dev/null | sed -nE 's|^client\..*@node3 .*\t/([0-9]+)$|\1|p'; }
+live_nodes() { tshark -r "$1" -T fields -e frame.interface_description 2>/dev/null | grep -oE '@node[0-9]' | sort -u | xargs; }
+
+@test "a live view of a mixed cluster, from a laptop: agents through the manager, one that is sent where there is none; nothing is left" {
+	start view "$top/tests/lab/lab" laptop "$BUILD/swarmcap" -H ssh://admin@node1 live web client -f 'tcp port 80' --delay 1s
+	armed view
+	exec_task client@node3 /workload send web 80 101 160 >/dev/null
+	seen() { [ "$(live_numbers "$BATS_TEST_TMPDIR/view.out" | xargs)" = "$(seq 101 160 | xargs)" ]; }
+	wait_for 60 seen
+	[ "$(live_nodes "$BATS_TEST_TMPDIR/view.out")" = '@node1 @node2 @node3' ]
+	stop view
+	capinfos "$BATS_TEST_TMPDIR/view.out" | grep -q 'Number of stat entries = 1'
+	nothing_left
+}
+
 @test "an ssh-helper loads the agent's image where it is not, and takes it away again" {
 	[ -z "$(docker_on node3 images -q swarmcap-helper)" ]
 	start helper swarmcap capture web client --route ssh-helper -o "$SHARE/helper.tar"

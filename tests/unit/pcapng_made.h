@@ -25,7 +25,7 @@ struct made {
 
 static inline struct made made_new(bool big)
 {
-	return (struct made){ BUF_INIT(64 << 20), big, 0 };
+	return (struct made){ BUF_INIT(96 << 20), big, 0 };
 }
 
 /* An integer of n bytes over what is there. */

@@ -132,11 +132,29 @@ static void test_paused_and_changed(void **state)
 	pump_stop(p);
 }
 
+static void test_aside(void **state)
+{
+	struct pump *p = NULL;
+	struct one o[3];
+
+	assert_int_equal(pump_start_aside(&p, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(o); i++)
+		open_one(p, &o[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(o); i++) {
+		put(o[i].fds[1]);
+		wait_for(&o[i].ready, 1);
+		wait_for(&o[i].ticks, 1);
+		close_one(&o[i]);
+	}
+	pump_stop(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_paused_and_changed),
+		cmocka_unit_test(test_aside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -411,8 +411,32 @@ static void unknown_options(void **state)
 	assert_refused("capture web -d", "option '-d' needs a value");
 	assert_refused("capture web --force=yes", "option '--force' takes no value");
 	assert_refused("capture web -q -v", "-q and -v contradict each other");
-	assert_refused("live web", "no command 'live' (see 'swarmcap --help')");
+	assert_refused("tail web", "no command 'tail' (see 'swarmcap --help')");
 	assert_refused("", "a command is needed");
+}
+
+static void live_view(void **state)
+{
+	struct request r;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(parse("live web -s 60 -d 5s --no-clock-correction", &r, &err), 0);
+	assert_int_equal(r.delay_ms, REQUEST_DELAY_MS);
+	assert_true(r.no_clock_correction);
+	request_release(&r);
+	assert_int_equal(parse("live --node n1 web --delay 1s", &r, &err), 0);
+	assert_int_equal(r.delay_ms, 1000);
+	assert_int_equal(r.n_only_nodes, 1);
+	request_release(&r);
+	assert_int_equal(parse("live web --delay 0s", &r, &err), 0);
+	request_release(&r);
+	assert_refused("live web --delay 11s", "--delay '11s': not a time up to 10s");
+	assert_refused("live web --delay soon", "--delay 'soon': not a time");
+	assert_refused("live web --json", "'live' has no option '--json'");
+	assert_refused("live web -o x.tar", "'live' has no option '-o'");
+	assert_refused("live web --max-bytes 1M", "'live' has no option '--max-bytes'");
+	assert_refused("capture web --delay 1s", "'capture' has no option '--delay'");
+	assert_refused("live", "a selector is needed");
 }
 
 static void help_and_version(void **state)
@@ -523,6 +547,7 @@ int main(void)
 		cmocka_unit_test(too_many_selectors),
 		cmocka_unit_test(lists_and_exclusions),
 		cmocka_unit_test(unknown_options),
+		cmocka_unit_test(live_view),
 		cmocka_unit_test(help_and_version),
 		cmocka_unit_test(every_option_is_in_help),
 		cmocka_unit_test(help_shows_nothing_else),

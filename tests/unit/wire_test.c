@@ -14,7 +14,7 @@
 
 static const char arm_text[] =
 	"{\"version\":1,\"id\":\"20261123T143905Z-3fa9c1\",\"node_id\":\"n1\","
-	"\"node_name\":\"node1\",\"attached\":true,\"lease_ms\":60000,\"deadline_ms\":40000,"
+	"\"node_name\":\"node1\",\"attached\":true,\"live\":false,\"lease_ms\":60000,\"deadline_ms\":40000,"
 	"\"filter\":\"tcp port 80\",\"interface\":null,\"snaplen\":262144,"
 	"\"format\":\"pcapng\",\"limits\":{\"max_bytes\":null,\"max_packets\":100,"
 	"\"rotate_bytes\":1048576,\"rotate_ms\":null,\"keep_files\":5},"
@@ -29,7 +29,7 @@ static const char arm_text[] =
 
 static const char report_text[] =
 	"{\"id\":\"20261123T143905Z-3fa9c1\",\"token\":\"" HEX "\",\"node_id\":\"n1\","
-	"\"node_name\":\"node1\",\"version\":\"0.1.0\",\"state\":\"running\",\"attached\":true,"
+	"\"node_name\":\"node1\",\"version\":\"0.1.0\",\"state\":\"running\",\"attached\":true,\"live\":false,"
 	"\"fetched\":false,\"armed_ns\":1,\"now_ns\":2,\"window_start_ns\":3,"
 	"\"window_stop_ns\":0,\"dropped\":null,\"context\":{},"
 	"\"targets\":[{\"key\":\"web.3.k7x2a9\",\"state\":\"ended\",\"end\":\"task-ended\","

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * merge_blocks.c - an input's blocks, one by one: what they become in the output
+ *
+ * Shared by the merge of files (merge.c) and by the live view (live_merge.c), which differ in what they
+ * do with packets until their turn has come.
+ */
+#include "merge_parts.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "../common/pcapng_format.h"
+
+#define OPTIONS_MAX (1u << 20)
+
+int64_t merge_correct(const struct merge_clock *c, int64_t ts_ns)
+{
+	int64_t ns = ts_ns;
+
+	if (c->drift != 0)
+		ns -= (int64_t)((double)(ts_ns - c->from_ns) * c->drift);
+	if (__builtin_sub_overflow(ns, c->offset_ns, &ns))
+		return c->offset_ns < 0 ? PCAPNG_TIME_MAX : 0;
+	if (ns < 0)
+		return 0;
+	return ns > PCAPNG_TIME_MAX ? PCAPNG_TIME_MAX : ns;
+}
+
+/* ---- what stands between packets */
+
+static const char *or_else(const char *text, const char *other)
+{
+	return text && *text ? text : other;
+}
+
+/* The number of a new interface of the output. */
+static uint32_t new_interface(struct merge_work *w)
+{
+	if (w->n_interfaces == w->stats_size) {
+		w->stats_size = w->stats_size ? 2 * w->stats_size : 64;
+		w->stats = xrealloc(w->stats, w->stats_size, sizeof(*w->stats));
+	}
+	w->stats[w->n_interfaces] = (struct merge_stats){ 0 };
+	return w->n_interfaces++;
+}
+
+static int put_interface(struct merge_stream *s, struct merge_work *w,
+			 const struct pcapng_block *b, const struct pcapng_interface *i,
+			 struct err *err)
+{
+	cleanup_buf struct buf others = BUF_INIT(OPTIONS_MAX);
+
+	if (w->n_interfaces == MERGE_INTERFACES_MAX)
+		return err_set(err, -EINVAL, "'%s': more than %u interfaces in all", s->in->path,
+			       MERGE_INTERFACES_MAX);
+	if (b->raw && pcapng_other_options(b, &others) < 0)
+		buf_reset(&others);
+	if (pcapng_put_interface_and(&w->head, i, &others) < 0)
+		return err_set(err, -EFBIG, "'%s': too many interfaces at once", s->in->path);
+	return 0;
+}
+
+/* What tells two interfaces of a group apart; NULL: the input is of no group. */
+static char *key_of(const struct merge_stream *s, const struct pcapng_interface *i)
+{
+	return s->in->group ? xasprintf("%zu %u %u %s %s", s->in->group, i->link_type, i->snaplen,
+					or_else(i->name, ""), or_else(i->description, "")) : NULL;
+}
+
+static int place_interface(struct merge_stream *s, struct merge_work *w,
+			   const struct pcapng_block *b, const struct pcapng_interface *i,
+			   uint32_t *out, struct err *err)
+{
+	cleanup_free char *key = key_of(s, i);
+	const json_t *known = key ? json_object_get(w->known, key) : NULL;
+	int r;
+
+	if (known) {
+		*out = (uint32_t)json_integer_value(known);
+		return 0;
+	}
+	r = put_interface(s, w, b, i, err);
+	if (r < 0)
+		return r;
+	*out = new_interface(w);
+	/* a name that is no UTF-8 is no key: that interface comes again with the next file */
+	if (key)
+		json_object_set_new(w->known, key, json_integer(*out));
+	return 0;
+}
+
+/* NULL: there is nothing to say. */
+static char *describe(const struct merge_input *in, const struct pcapng_interface *i)
+{
+	bool has_own = or_else(i->description, NULL) != NULL, adds = has_own && in->names_all;
+
+	if (!in->label || (has_own && !adds))
+		return xstrdup_null(i->description);
+	return xasprintf("%s%s%s%s%s%s%s", in->label, i->name ? " " : "", or_else(i->name, ""),
+			 or_else(in->where, ""), adds ? " (" : "", adds ? i->description : "",
+			 adds ? ")" : "");
+}
+
+static int add_interface(struct merge_stream *s, struct merge_work *w,
+			 const struct pcapng_block *b, struct err *err)
+{
+	struct pcapng_interface i = b->interface;
+	cleanup_free char *made = NULL;
+	int r;
+
+	i.name = or_else(i.name, s->in->interface);
+	i.description = made = describe(s->in, &i);
+	i.name = or_else(i.name, s->in->label);
+	if (s->n_interfaces == s->size) {
+		s->size = s->size ? 2 * s->size : 4;
+		s->interfaces = xrealloc(s->interfaces, s->size, sizeof(*s->interfaces));
+	}
+	r = place_interface(s, w, b, &i, &s->interfaces[s->n_interfaces], err);
+	s->n_interfaces += r == 0;
+	return r;
+}
+
+/* Names behind the beginning are written when they come. */
+static void add_name(void *arg, const char *address, const char *name)
+{
+	struct merge_work *w = arg;
+	const struct pcapng_name one = { address, name };
+
+	if (merge_names_add(w->names, address, name) && w->begun)
+		pcapng_put_names(&w->head, &one, 1);
+}
+
+static int64_t corrected_or_none(const struct merge_stream *s, int64_t ns)
+{
+	return ns ? merge_correct(&s->in->clock, ns) : 0;
+}
+
+static int64_t either_or_sum(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+/* What another file of the group has said of the interface is part of what is said now. */
+static void add_up(struct pcapng_stats *to, const struct pcapng_stats *before)
+{
+	to->received = either_or_sum(to->received, before->received);
+	to->dropped = either_or_sum(to->dropped, before->dropped);
+	if (before->start_ns && (!to->start_ns || before->start_ns < to->start_ns))
+		to->start_ns = before->start_ns;
+	if (before->end_ns > to->end_ns)
+		to->end_ns = before->end_ns;
+	if (before->ts_ns > to->ts_ns)
+		to->ts_ns = before->ts_ns;
+}
+
+/* Of one file the last counts; it stands behind the others. */
+static void add_stats(struct merge_stream *s, struct merge_work *w, const struct pcapng_stats *from)
+{
+	uint32_t interface = s->interfaces[from->interface];
+	struct merge_stats *to = &w->stats[interface];
+
+	if (to->is_there && to->of != s) {
+		to->before = to->stats;
+		to->has_before = true;
+	}
+	free(to->comment);
+	to->is_there = true;
+	to->of = s;
+	to->stats = *from;
+	to->stats.interface = interface;
+	to->stats.ts_ns = merge_correct(&s->in->clock, from->ts_ns);
+	to->stats.start_ns = corrected_or_none(s, from->start_ns);
+	to->stats.end_ns = corrected_or_none(s, from->end_ns);
+	to->stats.comment = to->comment = xstrdup_null(from->comment);
+	if (to->has_before)
+		add_up(&to->stats, &to->before);
+}
+
+/* ---- packets */
+
+static enum merge_form form_of(const struct pcapng_block *b)
+{
+	if (!b->raw || b->type == PCAPNG_BLOCK_SIMPLE_PACKET)
+		return MERGE_ENCODE;
+	if (b->big)
+		return MERGE_TURN_BIG;
+	return b->type == PCAPNG_BLOCK_PACKET ? MERGE_AS_IS : MERGE_TURN;
+}
+
+void merge_take_packet(struct merge_stream *s, const struct pcapng_block *b,
+		       struct merge_packet *out)
+{
+	bool timed = b->type != PCAPNG_BLOCK_SIMPLE_PACKET;
+	const struct pcapng_packet *from = &b->packet;
+
+	*out = (struct merge_packet){
+		.ts_ns = timed ? merge_correct(&s->in->clock, from->ts_ns) : s->before_ns,
+		.offset = b->offset,
+		.size = b->size,
+		.interface = s->interfaces[from->interface],
+		.data = (uint32_t)(from->data - capfile_at(s->file, b->offset)),
+		.caplen = from->caplen,
+		.len = from->len,
+		.flags = from->flags,
+		.form = form_of(b),
+	};
+
+	s->before_ns = out->ts_ns;
+}
+
+size_t merge_size(const struct merge_packet *p)
+{
+	return p->form == MERGE_ENCODE ? pcapng_packet_size(p->caplen, p->flags) : p->size;
+}
+
+/* What is as in the file but for its interface and its time. */
+static void write_over(uint8_t *block, const struct merge_packet *p)
+{
+	put32(block + 8, p->interface);
+	put32(block + 12, (uint32_t)((uint64_t)p->ts_ns >> 32));
+	put32(block + 16, (uint32_t)p->ts_ns);
+}
+
+size_t merge_encode(uint8_t *to, const struct merge_packet *p, const uint8_t *from)
+{
+	if (p->form == MERGE_ENCODE)
+		return pcapng_put_packet(to, &(struct pcapng_packet){
+			.interface = p->interface, .ts_ns = p->ts_ns, .caplen = p->caplen,
+			.len = p->len, .data = from + p->data, .flags = p->flags,
+		});
+	if (p->form == MERGE_AS_IS)
+		memcpy(to, from, p->size);
+	else
+		pcapng_turn_packet(to, from, p->size, p->form == MERGE_TURN_BIG);
+	write_over(to, p);
+	return p->size;
+}
+
+/* ---- all */
+
+int merge_take_block(struct merge_stream *s, struct merge_work *w, const struct pcapng_block *b,
+		     struct err *err)
+{
+	switch (b->kind) {
+	case PCAPNG_SECTION:
+		s->n_interfaces = 0;
+		return 0;
+	case PCAPNG_INTERFACE:
+		return add_interface(s, w, b, err);
+	case PCAPNG_STATS:
+		add_stats(s, w, &b->stats);
+		return 0;
+	case PCAPNG_NAMES:
+		pcapng_each_name(b, add_name, w);
+		return 0;
+	case PCAPNG_PACKET:
+	case PCAPNG_OTHER:
+		return 0;
+	}
+	return 0;
+}

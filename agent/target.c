@@ -207,7 +207,7 @@ static void fail(struct target *t, const struct err *err)
 	sniff_close(t->sniff);
 	t->sniff = NULL;
 	target_live_free(take_ptr(&t->live_out));
-	fileset_free(t->files);
+	fileset_discard(t->files);
 	t->files = NULL;
 	if (t->former) {
 		target_give_up(t, err);

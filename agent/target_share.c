@@ -33,7 +33,7 @@ static void fold(struct target *t, const struct target *into)
 
 	sniff_close(t->sniff);
 	t->sniff = NULL;
-	fileset_free(t->files);
+	fileset_discard(t->files);
 	t->files = NULL;
 	pthread_mutex_lock(t->env.lock);
 	t->seen->same_as = xstrdup(key);

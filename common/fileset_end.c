@@ -348,3 +348,12 @@ int fileset_finish(struct fileset *f, struct fileset_end *end, struct err *err)
 	}
 	return r;
 }
+
+void fileset_discard(struct fileset *f)
+{
+	for (size_t i = 0; f && i < f->n_groups; i++) {
+		segment_discard(f->groups[i].segment);
+		f->groups[i].segment = NULL;
+	}
+	fileset_free(f);
+}

@@ -92,6 +92,8 @@ struct fileset;
 struct fileset *fileset_new(const struct fileset_plan *p);
 /* Waits for deferred files; what was not finished stays hidden, unless begin failed. */
 void fileset_free(struct fileset *f);
+/* The same of one that took no packet: what it began is removed. NULL is accepted. */
+void fileset_discard(struct fileset *f);
 /* Before the first fileset_declare. */
 void fileset_go_on(struct fileset *f, const struct fileset_former *former);
 /*

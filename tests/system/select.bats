@@ -200,6 +200,10 @@ target_file() { echo "$unpacked/$(manifest ".targets[] | select($1) | .files[0].
 	start large swarmcap capture web -o "$SHARE/large.tar"
 	armed large
 	exec_task "client@$(node_of web.1)" /workload flood "$to" 80 20000 1400
+	# shellcheck disable=SC2016 # for the shell there
+	for n in 1 2 3; do
+		run_on node$n bash -c 'for i in {1..5}; do echo "$i" >"/dev/udp/$1/4444"; done' - "$LAB_NET.$((11 + n % 3))"
+	done
 	stop large
 	stop hosts
 	stop judge
@@ -211,7 +215,8 @@ target_file() { echo "$unpacked/$(manifest ".targets[] | select($1) | .files[0].
 	[ "$(tshark -r "$SHARE/judge.pcap" 2>/dev/null | wc -l)" -gt 20 ]
 	for n in 1 2 3; do
 		[ "$(tshark -r "$(target_file ".node == \"node$n\"")" -Y 'tcp.port == 9473' 2>/dev/null | wc -l)" -eq 0 ]
-		[ "$(tshark -r "$(target_file ".node == \"node$n\"")" -c 5 2>/dev/null | wc -l)" -eq 5 ]
+		[ "$(tshark -r "$(target_file ".node == \"node$n\"")" -Y "ip.src == $LAB_NET.$((10 + n)) && udp.dstport == 4444 && !icmp" 2>/dev/null |
+			wc -l)" -eq 5 ]
 	done
 }
 

@@ -239,42 +239,56 @@ int capfile_next(struct capfile *c, struct pcapng_block *out, struct err *err)
 	return r;
 }
 
-/* ---- looking ahead */
-
-static const struct instream *stream(const struct capfile *c, size_t *taken)
+bool capfile_next_plain(struct capfile *c, struct pcapng_plain *out)
 {
-	uint32_t n = 0;
-	const struct instream *in = c->ng ? pcapng_reader_stream(c->ng, &n) : &c->in;
-
-	*taken = c->ng ? n : c->taken;
-	return in;
+	return c->stage == NG && pcapng_next_plain(c->ng, out);
 }
 
-void capfile_keep(struct capfile *c)
+/* ---- looking ahead */
+
+struct capfile_memory {
+	struct instream_pool pool;
+};
+
+struct capfile_memory *capfile_memory_new(size_t read_size)
 {
-	c->in.keeps = true;
+	struct capfile_memory *m = xcalloc(1, sizeof(*m));
+
+	m->pool.size = read_size;
+	return m;
+}
+
+void capfile_memory_free(struct capfile_memory *m)
+{
+	if (!m)
+		return;
+	instream_pool_release(&m->pool);
+	free(m);
+}
+
+void capfile_settle(struct capfile_memory *m)
+{
+	instream_pool_settle(&m->pool);
+}
+
+void capfile_keep(struct capfile *c, struct capfile_memory *m)
+{
+	c->in.pool = &m->pool;
+	c->in.read_size = m->pool.size;
 }
 
 void capfile_drop(struct capfile *c, uint64_t offset)
 {
-	uint32_t n;
-	struct instream *in = c->ng ? pcapng_reader_stream(c->ng, &n) : &c->in;
+	uint32_t taken;
 
-	in->behind = in->offset > offset ? (size_t)(in->offset - offset) : 0;
-}
-
-const uint8_t *capfile_at(const struct capfile *c, uint64_t offset)
-{
-	size_t taken;
-	const struct instream *in = stream(c, &taken);
-
-	return in->data + ((int64_t)offset - (int64_t)in->offset);
+	instream_drop(c->ng ? pcapng_reader_stream(c->ng, &taken) : &c->in, offset);
 }
 
 uint64_t capfile_offset(const struct capfile *c)
 {
-	size_t taken;
-	const struct instream *in = stream(c, &taken);
+	uint32_t taken;
 
-	return in->offset + taken;
+	if (c->ng)
+		return pcapng_reader_stream(c->ng, &taken)->offset + taken;
+	return c->in.offset + c->taken;
 }

@@ -8,20 +8,119 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Room for n bytes at the position, with what is there and behind it moved to the front. */
-static void make_room(struct instream *s, size_t n)
-{
-	size_t at = s->memory ? (size_t)(s->data - s->memory) : 0, first = at - s->behind;
+struct instream_piece {
+	struct instream_piece *next;
+	uint64_t end;			/* the offset behind its last byte that was skipped */
+	size_t size;
+	uint8_t data[];
+};
 
-	if (s->size - at < n && first) {
-		memmove(s->memory, s->memory + first, s->behind + s->have);
-		at = s->behind;
+/* ---- pieces of a pool */
+
+static struct instream_piece *take(struct instream_pool *p, size_t size)
+{
+	struct instream_piece *piece = p->settled;
+
+	if (piece && size == p->size) {
+		p->settled = piece->next;
+	} else {
+		piece = xmalloc(sizeof(*piece) + size);
+		piece->size = size;
 	}
-	if (s->size - at < n) {
-		s->size = at + n > s->read_size ? at + n : s->read_size;
+	piece->next = NULL;
+	return piece;
+}
+
+static void drop(struct instream_pool *p, struct instream_piece *piece)
+{
+	piece->next = p->dropped;
+	p->dropped = piece;
+}
+
+void instream_drop(struct instream *s, uint64_t offset)
+{
+	struct instream_piece *piece;
+
+	while ((piece = s->first) && piece->end <= offset) {
+		s->first = piece->next;
+		drop(s->pool, piece);
+	}
+	if (!s->first)
+		s->last = NULL;
+}
+
+/* A large one, as a packet of megabytes needs it, is seldom wanted again. */
+void instream_pool_settle(struct instream_pool *p)
+{
+	struct instream_piece *piece;
+
+	while ((piece = p->dropped)) {
+		p->dropped = piece->next;
+		if (piece->size == p->size) {
+			piece->next = p->settled;
+			p->settled = piece;
+		} else {
+			free(piece);
+		}
+	}
+}
+
+void instream_pool_release(struct instream_pool *p)
+{
+	struct instream_piece *piece;
+
+	instream_pool_settle(p);
+	while ((piece = p->settled)) {
+		p->settled = piece->next;
+		free(piece);
+	}
+}
+
+/* A new piece, which begins with what was read and not skipped. */
+static void next_piece(struct instream *s, size_t n)
+{
+	struct instream_piece *piece = take(s->pool, n > s->read_size ? n : s->read_size);
+
+	if (s->have)
+		memcpy(piece->data, s->data, s->have);
+	if (s->piece) {
+		s->piece->end = s->offset;
+		if (s->last)
+			s->last->next = s->piece;
+		else
+			s->first = s->piece;
+		s->last = s->piece;
+	}
+	s->piece = piece;
+	s->memory = s->data = piece->data;
+	s->size = piece->size;
+}
+
+/* ---- without one */
+
+/* What is there goes to the front. */
+static void move(struct instream *s, size_t n)
+{
+	if (s->data != s->memory)
+		memmove(s->memory, s->data, s->have);
+	if (s->size < n) {
+		s->size = n > s->read_size ? n : s->read_size;
 		s->memory = xrealloc(s->memory, s->size, 1);
 	}
-	s->data = s->memory + at;
+	s->data = s->memory;
+}
+
+/* ---- both */
+
+/* Room for n bytes at the position. */
+static void make_room(struct instream *s, size_t n)
+{
+	if (s->memory && s->size - (size_t)(s->data - s->memory) >= n)
+		return;
+	if (s->pool)
+		next_piece(s, n);
+	else
+		move(s, n);
 }
 
 static ssize_t read_more(struct instream *s, void *p, size_t n)
@@ -58,12 +157,18 @@ void instream_skip(struct instream *s, size_t n)
 	s->data += n;
 	s->have -= n;
 	s->offset += n;
-	s->behind = s->keeps ? s->behind + n : 0;
 }
 
 void instream_release(struct instream *s)
 {
-	free(s->memory);
+	if (s->pool) {
+		instream_drop(s, UINT64_MAX);
+		if (s->piece)
+			drop(s->pool, s->piece);
+		s->piece = NULL;
+	} else {
+		free(s->memory);
+	}
 	s->memory = s->data = NULL;
-	s->have = s->size = s->behind = 0;
+	s->have = s->size = 0;
 }

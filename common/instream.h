@@ -10,13 +10,22 @@
  * Any kind of descriptor; it stays the caller's. Or, with `read` set, any source: it answers as
  * read(2) does, but with -errno. The buffer grows to what is needed: it is the caller who bounds n.
  *
- * Who looks ahead sets `keeps`: then what was skipped stays in memory (`behind` bytes in front of
- * data) until the caller makes `behind` smaller.
+ * Who looks ahead sets `pool` before anything is read: then what was skipped stays where it is in
+ * memory, and so do pointers to it, until instream_drop. What was dropped can still be read until
+ * instream_pool_settle: only then is it used again, by whichever stream of the pool reads next, so that
+ * it is in the processor's cache. A pool is used by one thread, and outlives its streams.
  */
 #ifndef INSTREAM_H
 #define INSTREAM_H
 
 #include "util.h"
+
+struct instream_piece;		/* of memory: one read, or more */
+
+struct instream_pool {
+	size_t size;			/* of a piece: its streams' read_size */
+	struct instream_piece *settled, *dropped;
+};
 
 struct instream {
 	int fd;
@@ -26,8 +35,9 @@ struct instream {
 	uint8_t *memory;
 	size_t size;
 	bool ended;
-	bool keeps;
-	size_t behind;
+	struct instream_pool *pool;
+	struct instream_piece *piece;		/* that memory is in, with a pool */
+	struct instream_piece *first, *last;	/* before it, not dropped yet */
 	size_t read_size;	/* the buffer's, and so of a read */
 	ssize_t (*read)(void *arg, void *p, size_t n);
 	void *arg;
@@ -38,10 +48,14 @@ struct instream {
 
 #define INSTREAM_E_SHORT 1	/* the end came before n bytes; have says how many there are */
 
-/* 0, INSTREAM_E_SHORT, or -errno (never -EINVAL). Moves data. */
+/* 0, INSTREAM_E_SHORT, or -errno (never -EINVAL). Moves data (without a pool, all that was read). */
 int instream_need(struct instream *s, size_t n);
 /* n <= have */
 void instream_skip(struct instream *s, size_t n);
 void instream_release(struct instream *s);
+/* Nothing before this offset is wanted any more. */
+void instream_drop(struct instream *s, uint64_t offset);
+void instream_pool_settle(struct instream_pool *p);
+void instream_pool_release(struct instream_pool *p);
 
 #endif

@@ -12,6 +12,8 @@
 
 #include "pcapng_format.h"
 
+#define PCAPNG_PACKET_LEAST 32u		/* an enhanced packet block without bytes and options */
+
 struct pcapng_clock {
 	uint64_t per_second;		/* units of a timestamp */
 	int64_t offset_s;
@@ -268,6 +270,51 @@ static int parse_packet(struct pcapng_scope *s, struct part body, struct pcapng_
 	out->kind = PCAPNG_PACKET;
 	p->ts_ns = time_of(&s->clocks[p->interface], head + 4, body.big);
 	return 0;
+}
+
+/* Options as parse_data takes them; what they say is not asked. */
+static bool options_are_whole(const uint8_t *p, size_t n)
+{
+	while (n) {
+		size_t size;
+
+		if (n < 4)
+			return false;
+		if (get16(p, false) == PCAPNG_OPT_END)
+			return true;
+		size = 4 + pcapng_padded(get16(p + 2, false));
+		if (size > n)
+			return false;
+		p += size;
+		n -= size;
+	}
+	return true;
+}
+
+bool pcapng_parse_plain(const struct pcapng_scope *s, const uint8_t *block, size_t have,
+			struct pcapng_plain *out)
+{
+	uint32_t size, interface, caplen;
+	size_t body;
+
+	if (s->big || have < PCAPNG_PACKET_LEAST || get32(block, false) != PCAPNG_BLOCK_PACKET)
+		return false;
+	size = get32(block + 4, false);
+	interface = get32(block + 8, false);
+	caplen = get32(block + 20, false);
+	if (size < PCAPNG_PACKET_LEAST || size % 4 || size > have || size > PCAPNG_BLOCK_MAX ||
+	    get32(block + size - 4, false) != size || interface >= s->n)
+		return false;
+	body = size - PCAPNG_PACKET_LEAST;
+	if (caplen > body || pcapng_padded(caplen) > body ||
+	    !options_are_whole(block + PCAPNG_PACKET_LEAST - 4 + pcapng_padded(caplen),
+			       body - pcapng_padded(caplen)))
+		return false;
+	*out = (struct pcapng_plain){
+		.raw = block, .size = size, .interface = interface,
+		.ts_ns = time_of(&s->clocks[interface], block + 12, false),
+	};
+	return true;
 }
 
 static int parse_simple(struct pcapng_scope *s, struct part body, struct pcapng_block *out,

@@ -27,9 +27,17 @@ struct pcapng_scope {
  */
 int pcapng_parse(struct pcapng_scope *s, const uint8_t *block, uint32_t size,
 		 struct pcapng_block *out, const char **why);
+/*
+ * Is it an enhanced packet block in our byte order, all of which is in `have` bytes, and of which
+ * pcapng_parse would not complain? Fills out but for offset.
+ */
+bool pcapng_parse_plain(const struct pcapng_scope *s, const uint8_t *block, size_t have,
+			struct pcapng_plain *out);
 void pcapng_scope_release(struct pcapng_scope *s);
 /* A reader that goes on from there; the stream is taken over, and empty afterwards. */
 struct pcapng_reader *pcapng_reader_take(struct instream *in);
+/* As capfile_next_plain. */
+bool pcapng_next_plain(struct pcapng_reader *r, struct pcapng_plain *out);
 /* What it reads from; the block handed out last has the first `*taken` bytes of data. */
 struct instream *pcapng_reader_stream(struct pcapng_reader *r, uint32_t *taken);
 /* One more packet in a summary. */

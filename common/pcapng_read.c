@@ -132,6 +132,18 @@ int pcapng_next(struct pcapng_reader *r, struct pcapng_block *out, struct err *e
 	return 0;
 }
 
+bool pcapng_next_plain(struct pcapng_reader *r, struct pcapng_plain *out)
+{
+	if (r->taken)
+		instream_skip(&r->in, r->taken);
+	r->taken = 0;
+	if (!pcapng_parse_plain(&r->scope, r->in.data, r->in.have, out))
+		return false;
+	out->offset = r->in.offset;
+	r->taken = out->size;
+	return true;
+}
+
 void pcapng_sum_packet(struct pcapng_summary *s, int64_t ts_ns)
 {
 	if (s->packets == 0 || ts_ns < s->first_ns)

@@ -152,10 +152,9 @@ static void take_packet(struct live_input *in, const struct pcapng_block *b)
 	struct waiting w;
 
 	merge_take_packet(&in->s, b, &p);
-	w = (struct waiting){ .ts_ns = p.ts_ns, .number = m->number++,
-			      .size = (uint32_t)merge_size(&p) };
+	w = (struct waiting){ .ts_ns = p.ts_ns, .number = m->number++, .size = p.size };
 	w.block = xmalloc(w.size);
-	merge_encode(w.block, &p, capfile_at(in->s.file, p.offset));
+	merge_encode(w.block, &p);
 	push(m, &w);
 }
 

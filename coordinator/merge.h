@@ -18,11 +18,16 @@
  * before it in its file. Other blocks are left out.
  *
  * Memory does not grow with the inputs: each has a window of MERGE_WINDOW_PACKETS packets or
- * MERGE_WINDOW_BYTES, whichever is less (but always two packets), and a buffer of 128 KiB behind it (64
- * when there are more than MERGE_MANY inputs). The window is also what puts packets into order that
- * their own file has not in order: one that comes late by up to half a window (64 packets or 32 KiB,
- * whichever is less, but at least one packet) finds its place. What is later is written when it
- * comes, and counted: merge_report.late.
+ * MERGE_WINDOW_BYTES, whichever is less (but always two packets), and two buffers of 32 KiB at its ends:
+ * 128 KiB, unless packets are larger than those. When there are more than MERGE_MANY inputs, the window is
+ * MERGE_MANY_WINDOW_PACKETS or _BYTES and the buffers have 16 KiB: 48 KiB. So what is looked at stays in
+ * the processor's cache. Packets that wait to be written hold a buffer each, at most MERGE_BATCH (64) of
+ * all inputs together.
+ *
+ * The window is also what puts packets into order that their own file has not in order: one that comes
+ * late by up to half a window (64 packets or 32 KiB, of many inputs 32 packets or 8 KiB, whichever is less,
+ * but at least one packet) finds its place. What is later is written when it comes, and counted:
+ * merge_report.late.
  *
  * A file that ends inside a packet, or is damaged, counts up to there.
  */
@@ -33,9 +38,11 @@
 #include "pcapng.h"
 #include "sink.h"
 
-#define MERGE_WINDOW_PACKETS 128u
+#define MERGE_WINDOW_PACKETS 128u	/* a power of 2 */
 #define MERGE_WINDOW_BYTES (64u << 10)
 #define MERGE_MANY 128u
+#define MERGE_MANY_WINDOW_PACKETS 64u
+#define MERGE_MANY_WINDOW_BYTES (16u << 10)
 #define MERGE_INTERFACES_MAX 1000000u	/* of the output */
 
 struct merge_clock {

@@ -197,48 +197,21 @@ void merge_take_packet(struct merge_stream *s, const struct pcapng_block *b,
 {
 	bool timed = b->type != PCAPNG_BLOCK_SIMPLE_PACKET;
 	const struct pcapng_packet *from = &b->packet;
+	enum merge_form form = form_of(b);
 
 	*out = (struct merge_packet){
 		.ts_ns = timed ? merge_correct(&s->in->clock, from->ts_ns) : s->before_ns,
+		.from = form == MERGE_ENCODE ? from->data : b->raw,
 		.offset = b->offset,
-		.size = b->size,
+		.size = form == MERGE_ENCODE ? (uint32_t)pcapng_packet_size(from->caplen, from->flags)
+					     : b->size,
 		.interface = s->interfaces[from->interface],
-		.data = (uint32_t)(from->data - capfile_at(s->file, b->offset)),
 		.caplen = from->caplen,
 		.len = from->len,
 		.flags = from->flags,
-		.form = form_of(b),
+		.form = form,
 	};
-
 	s->before_ns = out->ts_ns;
-}
-
-size_t merge_size(const struct merge_packet *p)
-{
-	return p->form == MERGE_ENCODE ? pcapng_packet_size(p->caplen, p->flags) : p->size;
-}
-
-/* What is as in the file but for its interface and its time. */
-static void write_over(uint8_t *block, const struct merge_packet *p)
-{
-	put32(block + 8, p->interface);
-	put32(block + 12, (uint32_t)((uint64_t)p->ts_ns >> 32));
-	put32(block + 16, (uint32_t)p->ts_ns);
-}
-
-size_t merge_encode(uint8_t *to, const struct merge_packet *p, const uint8_t *from)
-{
-	if (p->form == MERGE_ENCODE)
-		return pcapng_put_packet(to, &(struct pcapng_packet){
-			.interface = p->interface, .ts_ns = p->ts_ns, .caplen = p->caplen,
-			.len = p->len, .data = from + p->data, .flags = p->flags,
-		});
-	if (p->form == MERGE_AS_IS)
-		memcpy(to, from, p->size);
-	else
-		pcapng_turn_packet(to, from, p->size, p->form == MERGE_TURN_BIG);
-	write_over(to, p);
-	return p->size;
 }
 
 /* ---- all */

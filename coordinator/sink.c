@@ -13,6 +13,7 @@
 
 #define BUFFERS 8		/* of a mebibyte: enough that neither side waits for the other */
 #define PIPE_BUFFER (1u << 20)
+#define PIPE_WRITE (128u << 10)	/* is written once it has so much: what was copied is in the cache still */
 
 struct sink {
 	char *path, *name, *hidden;	/* as given; its last part; while it grows */
@@ -184,16 +185,18 @@ int sink_open_at(struct sink **out, int dirfd, const char *name, struct err *err
 					 : open_file(s, err));
 }
 
-uint8_t *sink_reserve(struct sink *s, size_t n)
+uint8_t *sink_reserve(struct sink *s, size_t n, size_t *room)
 {
 	uint8_t *p;
 
 	if (!s->file) {
-		if (PIPE_BUFFER - s->fill < n)
+		if (s->fill >= PIPE_WRITE || PIPE_BUFFER - s->fill < n)
 			flush_other(s);
+		if (room)
+			*room = PIPE_BUFFER - s->fill;
 		return s->error ? NULL : s->buffer + s->fill;
 	}
-	while (!(p = outfile_reserve(s->file, n, NULL))) {
+	while (!(p = outfile_reserve(s->file, n, room))) {
 		if (outfile_error(s->file))
 			return NULL;
 		wait_free(s);
@@ -215,7 +218,7 @@ int sink_put(struct sink *s, const void *p, size_t n)
 
 	while (n) {
 		size_t part = n < SINK_RESERVE_MAX ? n : SINK_RESERVE_MAX;
-		uint8_t *to = sink_reserve(s, part);
+		uint8_t *to = sink_reserve(s, part, NULL);
 
 		if (!to)
 			return sink_error(s, NULL);

@@ -24,8 +24,8 @@ struct sink;
 int sink_open(struct sink **out, const char *path, bool force, struct err *err);
 /* A file in the folder dirfd, which stays the caller's; name has no '/'. */
 int sink_open_at(struct sink **out, int dirfd, const char *name, struct err *err);
-/* Room for n bytes, up to SINK_RESERVE_MAX; NULL: a write failed. */
-uint8_t *sink_reserve(struct sink *s, size_t n);
+/* Room for n bytes, up to SINK_RESERVE_MAX, or more: *room (may be NULL). NULL: a write failed. */
+uint8_t *sink_reserve(struct sink *s, size_t n, size_t *room);
 void sink_advance(struct sink *s, size_t n);
 /* Of any length. 0, or -errno of a write that failed. */
 int sink_put(struct sink *s, const void *p, size_t n);

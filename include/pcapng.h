@@ -99,6 +99,14 @@ struct pcapng_block {
 	struct pcapng_stats stats;
 };
 
+/* Of a packet only where it is, and what decides about its place. */
+struct pcapng_plain {
+	const uint8_t *raw;			/* the block, as in struct pcapng_block */
+	int64_t ts_ns;
+	uint64_t offset;
+	uint32_t size, interface;
+};
+
 struct pcapng_reader;
 
 #define PCAPNG_E_END 1		/* a clean end of file */

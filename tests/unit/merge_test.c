@@ -13,7 +13,7 @@
 #define MANY 300u
 
 struct merging {
-	struct merge_input inputs[4];
+	struct merge_input inputs[MERGE_MANY + 2];
 	struct merge_job job;
 	struct merge_result result;
 	struct err err;
@@ -243,7 +243,11 @@ static void packets_out_of_order(void **state)
 	static const struct {
 		uint32_t distance;
 		uint64_t late;
-	} cases[] = { { 1, 0 }, { MERGE_WINDOW_PACKETS / 2, 0 }, { MANY - 1, 1 } };
+		size_t inputs;
+	} cases[] = {
+		{ 1, 0, 1 }, { MERGE_WINDOW_PACKETS / 2, 0, 1 }, { MANY - 1, 1, 1 },
+		{ MERGE_MANY_WINDOW_PACKETS / 2, 0, MERGE_MANY + 1 },
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct merging x = { 0 };
@@ -257,6 +261,11 @@ static void packets_out_of_order(void **state)
 			made_packet(&m, 0, T0 + (k / n * n + n > MANY ? k : k / n * n + (k + 1) % n),
 				    "data");
 		add(&x, &m, &(struct merge_input){ 0 });
+		while (x.job.n < cases[i].inputs) {
+			m = made_new(false);
+			made_section(&m);
+			add(&x, &m, &(struct merge_input){ 0 });
+		}
 		assert_merged(&x);
 		assert_int_equal(x.result.packets, MANY);
 		assert_int_equal(x.result.reports[0].late, cases[i].late);

@@ -234,6 +234,9 @@ void target_open(struct target *t, const struct target_means *m)
 		r = choose_program(t, m, &err);
 	if (!r)
 		r = enter(t, &err);
+	if (r == -ENOBUFS && t->env.feed)
+		err_add(&err, ": the live views of a node have room for %zu targets together",
+			t->env.works->live_rings.total / TARGET_LIVE_RING_BYTES);
 	if (!r)
 		r = open_output(t, &err);
 	if (r)

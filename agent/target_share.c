@@ -18,7 +18,7 @@ static bool same_text(const char *a, const char *b)
 /* Open, and by no former life, which would have found out. */
 static bool is_new(const struct target *t)
 {
-	return t->files && !t->former;
+	return (t->files || t->live_out) && !t->former;
 }
 
 static bool is_same(const struct target *a, const struct target *b)
@@ -35,6 +35,7 @@ static void fold(struct target *t, const struct target *into)
 	t->sniff = NULL;
 	fileset_discard(t->files);
 	t->files = NULL;
+	target_live_free(take_ptr(&t->live_out));
 	pthread_mutex_lock(t->env.lock);
 	t->seen->same_as = xstrdup(key);
 	t->seen->error = xasprintf("its network namespace is captured as %s", key);

@@ -11,7 +11,7 @@
 #include "ring.h"
 
 #define WORKS_RING_BYTES (256u << 20)	/* --ring-bytes */
-#define WORKS_LIVE_SHARE 8		/* live views have an eighth of that, beside it */
+#define WORKS_LIVE_SHARE 4		/* live views have a quarter of that, beside it */
 #define WORKS_DISK_BUFFERS 16		/* of DISK_BUFFER bytes */
 
 struct works {

@@ -175,7 +175,7 @@ static bool is_lack(const struct wire_target *t)
 	case WIRE_END_NODE_LOST:
 		return true;
 	default:
-		return t->state == WIRE_FAILED && !t->absent;
+		return t->state == WIRE_FAILED && !t->absent && !t->same_as;
 	}
 }
 

@@ -277,6 +277,29 @@ static void test_bounds(void **state)
 	assert_int_equal(atomic_load(&w.works.live_rings.used), 0);
 }
 
+static void test_too_many_targets(void **state)
+{
+	const size_t total = w.works.live_rings.total;
+	struct wire_arm a = live_arm(3);
+	struct wire_report r;
+	struct capture *c;
+
+	WORLD_SKIP(root);
+	w.works.live_rings.total = 2 * TARGET_LIVE_RING_BYTES;
+	c = world_start(&w, &a);
+	world_report(c, &r);
+	for (size_t i = 0, armed = 0; i < 3; i++) {
+		armed += r.targets[i].state == WIRE_ARMED;
+		if (r.targets[i].state == WIRE_FAILED)
+			assert_non_null(strstr(r.targets[i].error, "room for 2 targets together"));
+		assert_true(i < 2 || armed == 2);
+	}
+	wire_report_release(&r);
+	end(c);
+	drop(c);
+	w.works.live_rings.total = total;
+}
+
 /* Its report can be asked for a while longer. */
 static void test_nothing_stays(void **state)
 {
@@ -331,6 +354,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_reads),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_too_many_targets),
 		cmocka_unit_test(test_nothing_stays),
 	};
 

@@ -199,6 +199,24 @@ static void test_lets_go(void **state)
 	drop(c);
 }
 
+/* A live capture has no files, and the same namespaces. */
+static void test_live(void **state)
+{
+	struct wire_arm a = ARM("owner", "middle", "far");
+	struct wire_report r;
+	struct capture *c;
+
+	WORLD_SKIP(root);
+	a.live = a.attached = true;
+	c = world_start(&w, &a);
+	assert_int_equal(count_rings(), 1);
+	world_report(c, &r);
+	CHECK(&r, NULL, "owner", "owner");
+	wire_report_release(&r);
+	drop(c);
+	assert_int_equal(count_rings(), 0);
+}
+
 static int set_up(void **state)
 {
 	root = world_enter();
@@ -231,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_lets_go),
+		cmocka_unit_test(test_live),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

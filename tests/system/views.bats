@@ -95,7 +95,7 @@ get() {
 
 # middle is not selected, so only the node knows that far lives in alone's namespace.
 @test "one namespace by two names that the coordinator takes for two: one file, both names" {
-	start far swarmcap capture container:alone,far -o "$SHARE/far.tar"
+	start far swarmcap capture container:far,alone -o "$SHARE/far.tar"
 	armed far
 	exec_task client@node3 /workload send "$(docker_on node1 inspect -f '{{.NetworkSettings.Networks.app.IPAddress}}' alone)" 80 7201 7205 >/dev/null
 	stop far
@@ -104,7 +104,9 @@ get() {
 	[ "$(find "$unpacked" -name '*.pcapng' | wc -l)" -eq 1 ]
 	[ "$(names_of true)" = 'container alone, container far' ]
 	[ "$(uris "$(target_file true)")" = "$(seq -f /%.0f 7201 7205 | xargs)" ]
-	# alone, far is what it is
+	# the namespace is that of alone, whose end counts
+	[ "$(manifest '.targets[0].container_id')" = "$(docker_on node1 inspect -f '{{.Id}}' alone)" ]
+	# by itself, far is what it is
 	run -0 swarmcap capture container:far -d 200ms -o "$SHARE/alone.tar"
 	unpack "$SHARE/alone.tar"
 	[ "$(names_of true)" = 'container far' ]

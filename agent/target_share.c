@@ -19,7 +19,7 @@ static bool same_text(const char *a, const char *b)
 /* Open, and by no former life, which would have found out. */
 static bool is_new(const struct target *t)
 {
-	return t->files && !t->former;
+	return (t->files || t->live_out) && !t->former;
 }
 
 static bool is_same(const struct target *a, const struct target *b)
@@ -28,12 +28,14 @@ static bool is_same(const struct target *a, const struct target *b)
 	       same_text(a->filter, b->filter);
 }
 
+/* A feed that knows its interfaces keeps them, without packets. */
 static void fold(struct target *t, const struct target *into)
 {
 	const char *key = into->wanted->key;
 
 	sniff_close(t->sniff);
 	t->sniff = NULL;
+	target_live_free(take_ptr(&t->live_out));
 	fileset_discard(t->files);
 	t->files = NULL;
 	pthread_mutex_lock(t->env.lock);

@@ -227,6 +227,23 @@ static void test_lets_go(void **state)
 	drop(c);
 }
 
+/* A live view too gets each packet once. */
+static void test_live(void **state)
+{
+	struct wire_arm a = ARM("far", "owner", "other");
+	struct wire_report r;
+	struct capture *c;
+
+	WORLD_SKIP(root);
+	a.live = a.attached = true;
+	c = world_start(&w, &a);
+	world_report(c, &r);
+	CHECK(&r, "owner", NULL, NULL);
+	assert_int_equal(count_rings(), 2);
+	wire_report_release(&r);
+	drop(c);
+}
+
 static int set_up(void **state)
 {
 	root = world_enter();
@@ -260,6 +277,7 @@ int main(void)
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_lets_go),
+		cmocka_unit_test(test_live),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -95,6 +95,7 @@ static int find_container(struct engine *e, const struct wire_wanted *w, struct 
 	out->container_id = xstrdup(jx_str(c, "Id", w->container_id));
 	out->image = xstrdup(jx_str(c, "Config.Image", ""));
 	out->paused = jx_bool(c, "State.Paused", false);
+	out->guest = str_starts(jx_str(c, "HostConfig.NetworkMode", ""), "container:");
 	r = find_file(e, &c, &out->netns_file, err);
 	if (!r && !strcmp(out->netns_file, HOST_FILE)) {
 		free(out->netns_file);	/* the host's namespace is ours */

@@ -14,6 +14,7 @@ struct local_place {
 	char *container_id, *image;	/* NULL for hosts and the like */
 	char *netns_file;		/* in the netns directory; NULL: our own namespace */
 	bool paused;
+	bool guest;			/* the namespace is another container's */
 	bool absent;			/* with -ENOENT: this node has none, and need not have */
 };
 

@@ -120,6 +120,7 @@ static int find(struct target *t, struct engine *e, struct err *err)
 	t->seen->absent = place.absent;
 	pthread_mutex_unlock(t->env.lock);
 	t->netns_file = take_ptr(&place.netns_file);
+	t->guest = place.guest;
 	if (!r && place.paused)
 		target_note(t, "the container is paused");
 	local_place_release(&place);

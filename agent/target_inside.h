@@ -24,6 +24,7 @@ struct target {
 	struct wire_target *seen;
 	char *netns_file;		/* NULL: the agent's own namespace */
 	struct netns_id netns;
+	bool guest;			/* it is another container's */
 	struct program *own_program;	/* the host's: its filter leaves the API's traffic out */
 	char *filter;			/* the program's text; NULL: everything */
 	const struct program *program;

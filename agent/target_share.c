@@ -4,7 +4,8 @@
  *
  * The coordinator knows a namespace by the container that it was made for, as far as it knows that
  * container. What it does not know (a side-car of a side-car, whose middle was not selected) shows here:
- * the same inode. Only a container's can turn out to be another's; all others are known by name.
+ * the same inode. Only a container's can turn out to be another's; all others are known by name. The one
+ * that it was made for keeps it, since it goes with that one.
  */
 #include "target_inside.h"
 
@@ -27,37 +28,47 @@ static bool is_same(const struct target *a, const struct target *b)
 	       same_text(a->filter, b->filter);
 }
 
+/* A feed that knows its interfaces keeps them, without packets. */
 static void fold(struct target *t, const struct target *into)
 {
 	const char *key = into->wanted->key;
 
 	sniff_close(t->sniff);
 	t->sniff = NULL;
+	target_live_free(take_ptr(&t->live_out));
 	fileset_discard(t->files);
 	t->files = NULL;
-	target_live_free(take_ptr(&t->live_out));
 	pthread_mutex_lock(t->env.lock);
 	t->seen->same_as = xstrdup(key);
 	t->seen->error = xasprintf("its network namespace is captured as %s", key);
 	pthread_mutex_unlock(t->env.lock);
 }
 
-/* The first container has it, unless it is no container's. */
+enum claim { GUEST, MADE_FOR, BY_NAME };
+
+static enum claim claim_of(const struct target *t)
+{
+	if (!local_needs_engine(t->wanted->kind))
+		return BY_NAME;
+	return t->guest ? GUEST : MADE_FOR;
+}
+
+/* The one that has it rather than v[i]; of equals the first. NULL: there is none. */
 static const struct target *find_owner(struct target *const *v, size_t n, size_t i)
 {
-	const struct target *first = NULL;
+	const struct target *best = v[i];
 
 	for (size_t k = 0; k < n; k++) {
-		bool own = !local_needs_engine(v[k]->wanted->kind);
+		enum claim has, wants;
 
 		if (k == i || !is_new(v[k]) || !is_same(v[k], v[i]))
 			continue;
-		if (own)
-			return v[k];
-		if (k < i && !first)
-			first = v[k];
+		has = claim_of(best);
+		wants = claim_of(v[k]);
+		if (wants > has || (wants == has && best == v[i] && k < i))
+			best = v[k];
 	}
-	return first;
+	return best == v[i] ? NULL : best;
 }
 
 void targets_share(struct target *const *v, size_t n)

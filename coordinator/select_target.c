@@ -69,6 +69,23 @@ static void add_shared(struct targets *s, const struct target *t)
 	json_array_append_new(ids, json_string(t->task_id));
 }
 
+static bool is_owner(const struct target *t, const char *place)
+{
+	return t->container_id && !strcmp(t->container_id, place);
+}
+
+/* A side-car that was there first: the namespace lives as long as t's container, not as long as its. */
+static void swap(struct target *old, struct target *t)
+{
+	struct target first = *old;
+
+	t->also = take_ptr(&first.also);
+	t->n_also = first.n_also;
+	first.n_also = 0;
+	*old = *t;
+	*t = first;
+}
+
 /* Takes all of t but its key, which is made of `name`. */
 static void add(struct targets *s, struct target *t, const char *place, const char *name)
 {
@@ -77,12 +94,15 @@ static void add(struct targets *s, struct target *t, const char *place, const ch
 
 	if (there) {
 		struct target *old = &s->list[json_integer_value(there)];
+		bool takes = is_owner(t, place) && !is_owner(old, place);
 		char *what;
 
 		/* who has a host's network is not to be seen through the host's filter */
 		if (old->filter && !t->filter)
 			free(take_ptr(&old->filter));
-		t->key = names_clean(name, KEY_MAX);
+		t->key = takes ? unique_key(s, t->node_id, name) : names_clean(name, KEY_MAX);
+		if (takes)
+			swap(old, t);
 		what = target_what(t);
 		add_name(old, what);
 		add_shared(s, t);

@@ -336,6 +336,29 @@ static void test_side_car(void **state)
 	teardown(&w);
 }
 
+/* Whose namespace it is has it, whoever comes first: the capture ends with that one's end. */
+static void test_side_car_first(void **state)
+{
+	cleanup_free char *side = xasprintf("{\"Id\": \"%064d\", \"Name\": \"/side\", \"State\": "
+					    "{\"Running\": true}, \"HostConfig\": {\"NetworkMode\": "
+					    "\"container:%064d\"}}", 7, 8);
+	cleanup_free char *alone = xasprintf("{\"Id\": \"%064d\", \"Name\": \"/alone\", \"State\": "
+					     "{\"Running\": true}}", 8);
+	cleanup_free char *id = xasprintf("%064d", 8);
+	struct world w;
+
+	setup(&w, false);
+	decode_with(cluster_decode_container, &w.cluster, side);
+	decode_with(cluster_decode_container, &w.cluster, alone);
+	assert_int_equal(CHOOSE(&w, "container:side", "container:alone"), 0);
+	assert_int_equal(w.n, 1);
+	assert_string_equal(w.targets[0].key, "alone");
+	assert_string_equal(w.targets[0].container_id, id);
+	assert_int_equal(w.targets[0].n_also, 1);
+	assert_string_equal(w.targets[0].also[0], "container side");
+	teardown(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,7 +366,8 @@ int main(void)
 		cmocka_unit_test(test_exclusions), cmocka_unit_test(test_nodes_and_ingress),
 		cmocka_unit_test(test_host_network), cmocka_unit_test(test_narrowed),
 		cmocka_unit_test(test_some_tasks), cmocka_unit_test(test_networks),
-		cmocka_unit_test(test_side_car), cmocka_unit_test(test_path),
+		cmocka_unit_test(test_side_car), cmocka_unit_test(test_side_car_first),
+		cmocka_unit_test(test_path),
 		cmocka_unit_test(test_vxlan),
 	};
 

@@ -101,18 +101,46 @@ static void test_chain(void **state)
 	WORLD_SKIP(root);
 	c = world_start(&w, &a);
 	world_report(c, &r);
-	CHECK(&r, NULL, NULL, "far", "far");
+	CHECK(&r, "owner", NULL, NULL, "owner");
 	wire_report_release(&r);
 	netns_send(&w, "aaaa00000001", 7);
 	capture_stop(c, WIRE_END_STOPPED, NULL);
 	world_wait_finished(c, WAIT_MS);
 	world_report(c, &r);
-	assert_int_equal(r.targets[0].state, WIRE_ENDED);
-	assert_int_equal(r.targets[0].packets, 7);
+	assert_int_equal(r.targets[2].state, WIRE_ENDED);
+	assert_int_equal(r.targets[2].packets, 7);
 	assert_int_equal(r.targets[0].n_files + r.targets[2].n_files + r.targets[3].n_files, 1);
-	path = xasprintf("%s/%s/%s", w.spool_dir, WORLD_ID, r.targets[0].files[0].name);
+	path = xasprintf("%s/%s/%s", w.spool_dir, WORLD_ID, r.targets[2].files[0].name);
 	world_summarize(path, &sum);
 	assert_int_equal(sum.packets, 7);
+	wire_report_release(&r);
+	drop(c);
+}
+
+/* A side-car's end is not the end; the owner's is. Without the owner the first has it. */
+static void test_ends(void **state)
+{
+	struct wire_arm a = ARM("far", "owner");
+	struct wire_report r;
+	struct capture *c;
+
+	WORLD_SKIP(root);
+	c = world_start(&w, &a);
+	capture_container_died(c, "far");
+	world_report(c, &r);
+	CHECK(&r, "owner", NULL);
+	wire_report_release(&r);
+	capture_container_died(c, "owner");
+	world_wait_finished(c, WAIT_MS);
+	world_report(c, &r);
+	assert_int_equal(r.targets[1].end, WIRE_END_TASK_ENDED);
+	wire_report_release(&r);
+	drop(c);
+
+	a = ARM("far", "middle");
+	c = world_start(&w, &a);
+	world_report(c, &r);
+	CHECK(&r, NULL, "far");
 	wire_report_release(&r);
 	drop(c);
 }
@@ -199,22 +227,21 @@ static void test_lets_go(void **state)
 	drop(c);
 }
 
-/* A live capture has no files, and the same namespaces. */
+/* A live view too gets each packet once. */
 static void test_live(void **state)
 {
-	struct wire_arm a = ARM("owner", "middle", "far");
+	struct wire_arm a = ARM("far", "owner", "other");
 	struct wire_report r;
 	struct capture *c;
 
 	WORLD_SKIP(root);
 	a.live = a.attached = true;
 	c = world_start(&w, &a);
-	assert_int_equal(count_rings(), 1);
 	world_report(c, &r);
-	CHECK(&r, NULL, "owner", "owner");
+	CHECK(&r, "owner", NULL, NULL);
+	assert_int_equal(count_rings(), 2);
 	wire_report_release(&r);
 	drop(c);
-	assert_int_equal(count_rings(), 0);
 }
 
 static int set_up(void **state)
@@ -246,6 +273,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_lets_go),

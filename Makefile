@@ -10,12 +10,13 @@
 #   make lint       cppcheck and shellcheck
 #   make image      build/image.tar: the agent, for docker load
 #   make fresh      both commands on a newly installed Debian 12 (minutes)
-#   make install    DESTDIR=, PREFIX=/usr/local
+#   make install    DESTDIR=, PREFIX=/usr/local, EXTCAPDIR= (Wireshark's folder; as tshark says, or none)
 #   make clean
 ifeq ($(origin CC),default)
 CC := gcc
 endif
 PREFIX ?= /usr/local
+EXTCAPDIR ?= $(shell tshark -G folders 2>/dev/null | sed -nE 's/^(Global )?Extcap path:[[:space:]]*//p' | head -n 1)
 SAN ?=
 B ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 comma := ,
@@ -142,6 +143,9 @@ install: all image
 	install -D -m 644 $(B)/image.tar $(DESTDIR)$(PREFIX)/share/swarmcap/image.tar
 	install -D -m 644 docs/swarmcap.1 $(DESTDIR)$(PREFIX)/share/man/man1/swarmcap.1
 	install -D -m 644 docs/swarmcap-agent.8 $(DESTDIR)$(PREFIX)/share/man/man8/swarmcap-agent.8
+	ln -sf swarmcap.1 $(DESTDIR)$(PREFIX)/share/man/man1/swarmcap-extcap.1
+	@dir='$(EXTCAPDIR)'; [ -n "$$dir" ] || { echo 'no EXTCAPDIR: no interfaces in Wireshark'; exit 0; }; \
+	set -x; mkdir -p "$(DESTDIR)$$dir" && ln -sf $(PREFIX)/bin/swarmcap "$(DESTDIR)$$dir/swarmcap-extcap"
 
 clean:
 	rm -rf build

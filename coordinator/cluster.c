@@ -158,15 +158,20 @@ static int load_agent_port(struct engine *e, struct cluster *c, struct err *err)
 	return load_agent_nodes(e, jx_str(json_array_get(list, i), "ID", ""), c, err);
 }
 
-static int load_members(struct engine *e, const json_t *info, struct cluster *c, struct err *err)
+static int load_nodes(struct engine *e, const json_t *info, struct cluster *c, struct err *err)
 {
 	cleanup_json json_t *nodes = NULL;
 	int rc = cluster_decode_info(info, c, err);
 
 	if (rc == 0)
 		rc = cluster_ask_some(e, "/nodes", cluster_node_fields, &nodes, err);
-	if (rc == 0)
-		rc = cluster_decode_nodes(nodes, c, err);
+	return rc < 0 ? rc : cluster_decode_nodes(nodes, c, err);
+}
+
+static int load_members(struct engine *e, const json_t *info, struct cluster *c, struct err *err)
+{
+	int rc = load_nodes(e, info, c, err);
+
 	return rc < 0 ? rc : load_agent_port(e, c, err);
 }
 
@@ -176,6 +181,16 @@ int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err)
 	int rc = cluster_ask(e, "/info", &info, err);
 
 	return rc < 0 ? rc : load_members(e, info, c, err);
+}
+
+int cluster_load_names(struct engine *e, struct cluster *c, struct err *err)
+{
+	cleanup_json json_t *info = NULL;
+	int rc = cluster_ask(e, "/info", &info, err);
+
+	if (rc == 0)
+		rc = load_nodes(e, info, c, err);
+	return rc < 0 ? rc : load_all_services(e, c, err);
 }
 
 static int load_self(struct engine *e, bool alone, struct cluster *c, struct err *err)

@@ -116,6 +116,8 @@ int cluster_decode_alone(const json_t *info, struct cluster *c, struct err *err)
 int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err);
 /* The same; of an Engine that is no manager itself alone. */
 int cluster_load_self(struct engine *e, struct cluster *c, struct err *err);
+/* Info, nodes and every service: three questions, for who shows but names. */
+int cluster_load_names(struct engine *e, struct cluster *c, struct err *err);
 /*
  * All that these selectors (selector.h) may mean; with none: every service, and the
  * overlays. Names and ids are exact, or

@@ -5,6 +5,7 @@
 #include "cmd.h"
 
 #include "child.h"
+#include "extcap.h"
 #include "log.h"
 #include "version.h"
 
@@ -102,6 +103,8 @@ int main(int argc, char **argv)
 	settle_limits();
 	umask(077);
 	log_init("swarmcap", LOG_INFO);
+	if (extcap_is_called(argv[0]))
+		return flushed(extcap_main(argc, argv));
 
 	rc = request_parse(argc, argv, &r, &err);
 	if (rc == REQUEST_E_HELP) {

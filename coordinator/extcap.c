@@ -82,6 +82,16 @@ static int open_fifo(const char *path, struct err *err)
 	return fd < 0 ? err_errno(err, "cannot open the pipe '%s'", path) : fd;
 }
 
+/*
+ * ^C in tshark's terminal reaches its whole process group, and tshark sends SIGTERM as well: two
+ * signals, of which the second one means not to wait for the end. Who calls by hand has a terminal.
+ */
+static void leave_group(void)
+{
+	if (!isatty(STDIN_FILENO))
+		setpgid(0, 0);
+}
+
 static int fail(const struct err *err)
 {
 	log_error("%s", err->text);
@@ -95,6 +105,7 @@ static int capture(const struct extcap_call *c)
 	struct err err = ERR_INIT;
 	int status;
 
+	leave_group();
 	fifo = open_fifo(c->fifo, &err);
 	if (fifo < 0 || extcap_request(c, &r, &err) < 0)
 		return fail(&err);

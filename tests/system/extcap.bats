@@ -72,12 +72,32 @@ enough() { [ "$(tshark -r "$1" -T fields -e frame.interface_name 2>/dev/null | g
 	exec_task client@node1 /workload send quiet 80 700001 700090
 	wait_for 60 were_asked "$SHARE/quiet.pcapng" 700001 700090
 	stop shark
+	! grep -qi error "$BATS_TEST_TMPDIR/shark.err"
 	were_asked "$SHARE/quiet.pcapng" 700001 700090
 	[ -z "$(tshark -r "$SHARE/quiet.pcapng" -Y 'not tcp.port == 80' 2>/dev/null)" ]
 	# an interface of each of the three tasks has packets
 	[ "$(tshark -r "$SHARE/quiet.pcapng" -Y http.request -T fields -e frame.interface_description 2>/dev/null |
 		sed -E 's/^(quiet\.[123])\..*/\1/' | sort -u | xargs)" = 'quiet.1 quiet.2 quiet.3' ]
 	wait_for 60 running
+}
+
+@test "^C on tshark's terminal, which reaches all of its programs, ends a capture well" {
+	local typed=$BATS_TEST_TMPDIR/typed
+	mkfifo "$typed"
+	exec 7<>"$typed"
+	# what runs aside has no stdin but what it opens itself
+	# shellcheck disable=SC2016,SC2154 # of the inner shell; top is of helpers
+	start shark bash -c 'exec "$@" <"$0"' "$typed" "$top/tests/lab/lab" exec node1 \
+		script -qec "tshark -q -i swarmcap:quiet -f 'tcp port 80' -w '$SHARE/terminal.pcapng'" /dev/null
+	wait_for 60 running 3
+	exec_task client@node1 /workload send quiet 80 710001 710020
+	wait_for 60 were_asked "$SHARE/terminal.pcapng" 710001 710020
+	printf '\003' >&7
+	ends shark
+	exec 7>&-
+	grep -q 'packets captured' "$BATS_TEST_TMPDIR/shark.out"
+	! grep -qi 'error' "$BATS_TEST_TMPDIR/shark.out"
+	[ -z "$(swarmcap status --json)" ]
 }
 
 @test "a stack, a node, an option; tshark's own end ends the capture on the nodes" {
@@ -111,6 +131,16 @@ enough() { [ "$(tshark -r "$1" -T fields -e frame.interface_name 2>/dev/null | g
 	wait $!
 	[ ! -s "$SHARE/nothing" ]
 	running
+}
+
+@test "what cannot be captured is what tshark calls an error" {
+	docker_on node1 service create --detach --quiet --no-resolve-image --name zero --replicas 0 swarmcap-workload >/dev/null
+	run ! tshark_on node1 -q -i swarmcap:zero -a duration:60 -w "$SHARE/zero.pcapng"
+	[[ $output == *'Error by extcap pipe: swarmcap-extcap: nothing to capture: service zero has no running task'* ]]
+	lab cut node3
+	run -0 tshark_on node1 -q -i swarmcap:quiet -a duration:15 -w "$SHARE/cut.pcapng"
+	lab heal node3
+	[[ $output == *'Error by extcap pipe: swarmcap-extcap: node3 '*' 10.'*'.13:9473'* ]]
 }
 
 @test "an Engine that hangs, or none: an empty list, and tshark has its other interfaces" {

@@ -174,7 +174,7 @@ static void test_the_viewer_leaves(void **state)
 	begin_view(&v);
 	wait_for_bytes(&v, 1);
 	assert_int_equal(call("GET", STREAM, NULL), 409);
-	v.cancel = true;
+	__atomic_store_n(&v.cancel, true, __ATOMIC_RELAXED);
 	pthread_join(v.thread, NULL);
 	end_view(&v);
 	world_wait_finished(c, 60000);

@@ -5,7 +5,6 @@
 #include "clock.h"
 #include "log.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define TEXT_MAX 64
@@ -14,16 +13,16 @@
 static int64_t read_shift(const char *path)
 {
 	cleanup_free char *text = util_read_file(path, TEXT_MAX);
-	long long s;
+	double s;
 	char *end;
 
 	if (!text)
 		return 0;
-	errno = 0;
-	s = strtoll(text, &end, 10);
-	if (errno || end == text || s > CLOCK_SHIFT_MAX_S || s < -CLOCK_SHIFT_MAX_S)
+	s = strtod(text, &end);
+	/* so that it is no "nan" either */
+	if (end == text || !(s >= -CLOCK_SHIFT_MAX_S && s <= CLOCK_SHIFT_MAX_S))
 		return 0;
-	return s * NS_PER_S;
+	return (int64_t)(s * NS_PER_S);
 }
 
 void clock_file_tick(void)
@@ -33,6 +32,6 @@ void clock_file_tick(void)
 
 	if (!path || shift == clock_shift_ns())
 		return;
-	log_warn("%s: the clock is shifted by %lld s", path, (long long)(shift / NS_PER_S));
+	log_warn("%s: the clock is shifted by %.3f s", path, (double)shift / NS_PER_S);
 	clock_set_shift_ns(shift);
 }

@@ -3,7 +3,7 @@
  * clock.h - a clock that jumps, for tests
  *
  * A node's clock cannot be set for one node of a lab alone. So where SWARMCAP_TEST_CLOCK_FILE names
- * a file, the seconds in it (a decimal number, perhaps negative) are added to the agent's wall clock
+ * a file, the seconds in it (as in 0.75 or -3600) are added to the agent's wall clock
  * and to the timestamps of packets alike: to others it is a node whose clock is wrong, and
  * jumps when the file changes. The kernel's clock and monotonic time stay as they are.
  */

@@ -9,10 +9,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "instream.h"
 #include "pcapng_format.h"
 #include "pcapng_parse.h"
+#include "readahead.h"
 
 #define MAGIC_US 0xa1b2c3d4u
 #define MAGIC_NS 0xa1b23c4du
@@ -34,6 +36,8 @@ struct capfile {
 	uint32_t snaplen;
 	uint16_t link_type;
 	size_t taken;			/* bytes of the record handed out last */
+	bool is_part;
+	int64_t begin, size;
 	int end;			/* what every further call answers */
 	struct err why;
 };
@@ -58,6 +62,9 @@ struct capfile *capfile_new_from(const struct capfile_source *from)
 	c->in = (struct instream)INSTREAM_INIT(from->fd);
 	c->in.read = from->read;
 	c->in.arg = from->arg;
+	c->is_part = from->is_part;
+	c->begin = from->begin;
+	c->size = from->size;
 	if (from->read_size)
 		c->in.read_size = from->read_size;
 	return c;
@@ -248,13 +255,15 @@ bool capfile_next_plain(struct capfile *c, struct pcapng_plain *out)
 
 struct capfile_memory {
 	struct instream_pool pool;
+	struct readahead *ahead;
 };
 
-struct capfile_memory *capfile_memory_new(size_t read_size)
+struct capfile_memory *capfile_memory_new(size_t read_size, size_t files)
 {
 	struct capfile_memory *m = xcalloc(1, sizeof(*m));
 
-	m->pool.size = read_size;
+	m->pool.size = INSTREAM_LEAD + read_size;
+	m->ahead = readahead_new(&m->pool, files);
 	return m;
 }
 
@@ -262,6 +271,7 @@ void capfile_memory_free(struct capfile_memory *m)
 {
 	if (!m)
 		return;
+	readahead_free(m->ahead);
 	instream_pool_release(&m->pool);
 	free(m);
 }
@@ -273,8 +283,13 @@ void capfile_settle(struct capfile_memory *m)
 
 void capfile_keep(struct capfile *c, struct capfile_memory *m)
 {
+	int64_t begin = c->is_part || c->in.read ? c->begin : lseek(c->in.fd, 0, SEEK_CUR);
+	struct stat st;
+
 	c->in.pool = &m->pool;
 	c->in.read_size = m->pool.size;
+	if (!c->in.read && begin >= 0 && fstat(c->in.fd, &st) == 0 && S_ISREG(st.st_mode))
+		c->in.ahead = readahead_open(m->ahead, c->in.fd, begin, c->is_part ? c->size : -1);
 }
 
 void capfile_drop(struct capfile *c, uint64_t offset)

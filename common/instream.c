@@ -8,16 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-struct instream_piece {
-	struct instream_piece *next;
-	uint64_t end;			/* the offset behind its last byte that was skipped */
-	size_t size;
-	uint8_t data[];
-};
+#include "readahead.h"
 
 /* ---- pieces of a pool */
 
-static struct instream_piece *take(struct instream_pool *p, size_t size)
+struct instream_piece *instream_pool_take(struct instream_pool *p, size_t size)
 {
 	struct instream_piece *piece = p->settled;
 
@@ -31,8 +26,10 @@ static struct instream_piece *take(struct instream_pool *p, size_t size)
 	return piece;
 }
 
-static void drop(struct instream_pool *p, struct instream_piece *piece)
+void instream_pool_drop(struct instream_pool *p, struct instream_piece *piece)
 {
+	if (!piece)
+		return;
 	piece->next = p->dropped;
 	p->dropped = piece;
 }
@@ -43,7 +40,7 @@ void instream_drop(struct instream *s, uint64_t offset)
 
 	while ((piece = s->first) && piece->end <= offset) {
 		s->first = piece->next;
-		drop(s->pool, piece);
+		instream_pool_drop(s->pool, piece);
 	}
 	if (!s->first)
 		s->last = NULL;
@@ -76,13 +73,11 @@ void instream_pool_release(struct instream_pool *p)
 	}
 }
 
-/* A new piece, which begins with what was read and not skipped. */
-static void next_piece(struct instream *s, size_t n)
+/* The piece takes the place of the one before, which stays until it is dropped. */
+static void replace(struct instream *s, struct instream_piece *piece, uint8_t *data)
 {
-	struct instream_piece *piece = take(s->pool, n > s->read_size ? n : s->read_size);
-
 	if (s->have)
-		memcpy(piece->data, s->data, s->have);
+		memcpy(data, s->data, s->have);
 	if (s->piece) {
 		s->piece->end = s->offset;
 		if (s->last)
@@ -92,8 +87,43 @@ static void next_piece(struct instream *s, size_t n)
 		s->last = s->piece;
 	}
 	s->piece = piece;
-	s->memory = s->data = piece->data;
+	s->memory = piece->data;
 	s->size = piece->size;
+	s->data = data;
+}
+
+/* A new piece, which begins with what was read and not skipped. */
+static void next_piece(struct instream *s, size_t n)
+{
+	struct instream_piece *piece =
+		instream_pool_take(s->pool, n > s->read_size ? n : s->read_size);
+
+	replace(s, piece, piece->data);
+}
+
+static size_t room(const struct instream *s)
+{
+	return s->memory ? s->size - (size_t)(s->data - s->memory) - s->have : 0;
+}
+
+/* What was read ahead, for a record of n bytes. As read(2), but -errno. */
+static ssize_t add_piece(struct instream *s, size_t n)
+{
+	struct instream_piece *piece;
+	ssize_t got = readahead_next(s->ahead, &piece);
+
+	if (got <= 0)
+		return got;
+	if (s->have <= INSTREAM_LEAD) {
+		replace(s, piece, piece->data + INSTREAM_LEAD - s->have);
+		s->size = INSTREAM_LEAD + (size_t)got;
+		return got;
+	}
+	if (room(s) < (size_t)got)
+		next_piece(s, n + s->pool->size);
+	memcpy(s->data + s->have, piece->data + INSTREAM_LEAD, (size_t)got);
+	instream_pool_drop(s->pool, piece);
+	return got;
 }
 
 /* ---- without one */
@@ -135,14 +165,18 @@ static ssize_t read_more(struct instream *s, void *p, size_t n)
 	return got < 0 ? -errno : got;
 }
 
+static ssize_t add(struct instream *s, size_t n)
+{
+	if (s->ahead)
+		return add_piece(s, n);
+	make_room(s, n);
+	return read_more(s, s->data + s->have, room(s));
+}
+
 int instream_need(struct instream *s, size_t n)
 {
-	if (s->have < n)
-		make_room(s, n);
-
 	while (s->have < n && !s->ended) {
-		size_t room = s->size - (size_t)(s->data - s->memory) - s->have;
-		ssize_t got = read_more(s, s->data + s->have, room);
+		ssize_t got = add(s, n);
 
 		if (got < 0)
 			return got == -EINVAL ? -EIO : (int)got;
@@ -163,9 +197,10 @@ void instream_release(struct instream *s)
 {
 	if (s->pool) {
 		instream_drop(s, UINT64_MAX);
-		if (s->piece)
-			drop(s->pool, s->piece);
+		instream_pool_drop(s->pool, s->piece);
+		readahead_close(s->ahead);
 		s->piece = NULL;
+		s->ahead = NULL;
 	} else {
 		free(s->memory);
 	}

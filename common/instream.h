@@ -20,7 +20,12 @@
 
 #include "util.h"
 
-struct instream_piece;		/* of memory: one read, or more */
+struct instream_piece {		/* of memory: one read, or more */
+	struct instream_piece *next;
+	uint64_t end;			/* the offset behind its last byte that was skipped */
+	size_t size;
+	uint8_t data[];
+};
 
 struct instream_pool {
 	size_t size;			/* of a piece: its streams' read_size */
@@ -38,6 +43,7 @@ struct instream {
 	struct instream_pool *pool;
 	struct instream_piece *piece;		/* that memory is in, with a pool */
 	struct instream_piece *first, *last;	/* before it, not dropped yet */
+	struct readahead_file *ahead;		/* with a pool: where pieces come from; ours then */
 	size_t read_size;	/* the buffer's, and so of a read */
 	ssize_t (*read)(void *arg, void *p, size_t n);
 	void *arg;
@@ -48,6 +54,9 @@ struct instream {
 
 #define INSTREAM_E_SHORT 1	/* the end came before n bytes; have says how many there are */
 
+/* Room in front of what was read ahead (readahead.h), for what is left of the piece before. */
+#define INSTREAM_LEAD 4096u
+
 /* 0, INSTREAM_E_SHORT, or -errno (never -EINVAL). Moves data (without a pool, all that was read). */
 int instream_need(struct instream *s, size_t n);
 /* n <= have */
@@ -55,6 +64,9 @@ void instream_skip(struct instream *s, size_t n);
 void instream_release(struct instream *s);
 /* Nothing before this offset is wanted any more. */
 void instream_drop(struct instream *s, uint64_t offset);
+struct instream_piece *instream_pool_take(struct instream_pool *p, size_t size);
+/* NULL is fine. */
+void instream_pool_drop(struct instream_pool *p, struct instream_piece *piece);
 void instream_pool_settle(struct instream_pool *p);
 void instream_pool_release(struct instream_pool *p);
 

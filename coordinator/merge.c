@@ -150,7 +150,7 @@ static void open_streams(struct merge_work *w, struct merge_result *out)
 
 	w->window_packets = is_many ? MERGE_MANY_WINDOW_PACKETS : MERGE_WINDOW_PACKETS;
 	w->window_bytes = is_many ? MERGE_MANY_WINDOW_BYTES : MERGE_WINDOW_BYTES;
-	w->memory = capfile_memory_new(is_many ? READ_SIZE_MANY : READ_SIZE);
+	w->memory = capfile_memory_new(is_many ? READ_SIZE_MANY : READ_SIZE, job->n);
 	w->streams = xcalloc(job->n + 1, sizeof(*w->streams));
 	for (size_t i = 0; i < job->n; i++)
 		merge_stream_open(&w->streams[i], w, &job->inputs[i], &out->reports[i]);

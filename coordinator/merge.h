@@ -18,11 +18,11 @@
  * before it in its file. Other blocks are left out.
  *
  * Memory does not grow with the inputs: each has a window of MERGE_WINDOW_PACKETS packets or
- * MERGE_WINDOW_BYTES, whichever is less (but always two packets), and two buffers of 32 KiB at its ends:
- * 128 KiB, unless packets are larger than those. When there are more than MERGE_MANY inputs, the window is
- * MERGE_MANY_WINDOW_PACKETS or _BYTES and the buffers have 16 KiB: 48 KiB. So what is looked at stays in
- * the processor's cache. Packets that wait to be written hold a buffer each, at most MERGE_BATCH (64) of
- * all inputs together.
+ * MERGE_WINDOW_BYTES, whichever is less (but always two packets), two buffers of 32 KiB at its ends and
+ * one that is read ahead, by a thread of its own (common/readahead.h): 176 KiB, unless packets are larger than
+ * those. When there are more than MERGE_MANY inputs, the window is MERGE_MANY_WINDOW_PACKETS or _BYTES and
+ * the buffers have 16 KiB: 80 KiB. So what is looked at stays in the processor's cache. Packets that wait
+ * to be written hold a buffer each, at most MERGE_BATCH (64) of all inputs together.
  *
  * The window is also what puts packets into order that their own file has not in order: one that comes
  * late by up to half a window (64 packets or 32 KiB, of many inputs 32 packets or 8 KiB, whichever is less,

@@ -57,7 +57,6 @@ struct merge_stream {
 	uint32_t *interfaces, n_interfaces, size;	/* of the current section, in the output */
 	const struct merge_input *in;
 	struct capfile *file;
-	uint64_t read;			/* of a part: so many bytes of it */
 	int64_t before_ns;		/* of the packet before, corrected, in the file's order */
 	struct merge_report *report;
 };

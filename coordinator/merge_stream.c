@@ -12,29 +12,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
-
-/* Of one of several in a file; several streams share the descriptor. */
-static ssize_t read_part(void *arg, void *p, size_t n)
-{
-	struct merge_stream *s = arg;
-	uint64_t left = (uint64_t)s->in->size - s->read;
-	ssize_t got;
-
-	do
-		got = pread(s->in->fd, p, n < left ? n : left, s->in->begin + (off_t)s->read);
-	while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return -errno;
-	s->read += (uint64_t)got;
-	return got;
-}
 
 void merge_stream_open(struct merge_stream *s, struct merge_work *w, const struct merge_input *in,
 		       struct merge_report *report)
 {
 	const struct capfile_source from = {
-		.read = in->is_part ? read_part : NULL, .arg = s, .fd = in->fd,
+		.fd = in->fd, .is_part = in->is_part, .begin = in->begin, .size = in->size,
 	};
 
 	s->in = in;

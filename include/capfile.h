@@ -13,7 +13,7 @@
  *
  * Who looks ahead sets capfile_keep: then blocks, and what points into them, stay where they are until
  * capfile_drop says from which offset on they are still wanted, and until capfile_settle after that.
- * Memory is that, a block (PCAPNG_BLOCK_MAX), and a buffer of read_size.
+ * Memory is that, a block (PCAPNG_BLOCK_MAX), and two buffers of read_size.
  */
 #ifndef CAPFILE_H
 #define CAPFILE_H
@@ -28,6 +28,9 @@ struct capfile_source {
 	void *arg;
 	int fd;
 	size_t read_size;		/* 0: 256 KiB */
+	/* Of a regular file that is kept (capfile_keep): only size bytes from begin on. */
+	bool is_part;
+	int64_t begin, size;
 };
 
 /* fd, and what stands behind arg, stay the caller's. NULL is never returned. */
@@ -51,7 +54,8 @@ bool capfile_next_plain(struct capfile *c, struct pcapng_plain *out);
 /* Of many files that are read in turns by one thread: what they keep their blocks in. */
 struct capfile_memory;
 
-struct capfile_memory *capfile_memory_new(size_t read_size);
+/* For so many files at most at a time. Regular ones are read ahead, by a thread (common/readahead.h). */
+struct capfile_memory *capfile_memory_new(size_t read_size, size_t files);
 /* After the files. */
 void capfile_memory_free(struct capfile_memory *m);
 /* What was dropped is used again from now on. */

@@ -81,7 +81,9 @@ static bool next_plain(struct capfile *c, const struct source *s, struct pcapng_
 /* A sum over all that was read, and how it ended. In memory that is kept: both ways in turns. */
 static uint64_t read_all(struct source *s, struct capfile_memory *memory)
 {
-	const struct capfile_source from = { read_piece, s, -1, s->piece };
+	const struct capfile_source from = {
+		.read = read_piece, .arg = s, .fd = -1, .read_size = s->piece,
+	};
 	struct capfile *c = capfile_new_from(&from);
 	const uint8_t *before = NULL;
 	uint64_t sum = 0, offset = 0;
@@ -115,7 +117,7 @@ static uint64_t read_all(struct source *s, struct capfile_memory *memory)
 
 static uint64_t read_kept(const uint8_t *data, size_t size, size_t piece)
 {
-	struct capfile_memory *memory = capfile_memory_new(piece);
+	struct capfile_memory *memory = capfile_memory_new(piece, 1);
 	uint64_t sum = read_all(&(struct source){ data, size, 0, piece }, memory);
 
 	capfile_memory_free(memory);

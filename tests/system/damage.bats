@@ -70,13 +70,60 @@ setup() { well; }
 	done
 }
 
+# clock_file add|rm: agents look for a file that shifts their clock, or no longer
+clock_file() {
+	local value=SWARMCAP_TEST_CLOCK_FILE
+	[ "$1" = rm ] || value+==/var/lib/swarmcap/clock
+	docker_on node1 service update -q --detach "--env-$1" "$value" swarmcap-agent >/dev/null
+	shifts() { docker_on node3 inspect -f '{{.Config.Env}}' "$(agent_on node3)" | grep -q TEST_CLOCK; }
+	shifts_not() { ! shifts; }
+	wait_for 60 "$([ "$1" = add ] && echo shifts || echo shifts_not)"
+	wait_for 60 agents_answer
+}
+
+# The numbers of datagrams, which are text before a space, in a file's order
+numbers() {
+	tshark -r "$1" -T fields -e udp.payload 2>/dev/null | while read -r hex; do
+		# shellcheck disable=SC2059 # the digits as escapes
+		printf "$(sed 's/20.*//; s/../\\x&/g' <<<"$hex")\n"
+	done
+}
+
+@test "a node's clock is 750 ms ahead: the merged file has the true order, and tells the offset" {
+	local task
+	task=$(web_on node3)
+	clock_file add
+	run_on node3 sh -c "echo 0.75 >$(spool_of node3)/clock"
+	is_ahead() { { swarmcap doctor --json || true; } | jq -r 'select(.node == "node3") | .clock_offset_ns > 7e8' | grep -q true; }
+	wait_for 60 is_ahead
+	start c swarmcap capture web client -f "$FLOOD" --merge -o "$SHARE/ahead.tar"
+	armed c
+	# each is seen where it is sent, on node1, and where it comes to: 20 ms before the next one
+	flood sent "$task" 100 50
+	ends sent
+	sleep 1.5
+	stop c
+	run_on node3 rm "$(spool_of node3)/clock"
+	unpack "$SHARE/ahead.tar"
+	nothing_missing
+	manifest '.nodes[] | "\(.name) \(.clock_offset_ns) \(.clock_error_ns)"'
+	[ "$(manifest '.nodes[] | select(.name == "node3") | (.clock_offset_ns - 750000000 | fabs) <= .clock_error_ns + 1000000')" = true ]
+	capinfos "$unpacked/merged.pcapng" | grep 'Capture comment' | grep -qE 'node3: clock \+7(49|50)[.][0-9]+ ms, known to '
+	numbers "$unpacked/merged.pcapng" >"$BATS_TEST_TMPDIR/numbers"
+	sort -c -n "$BATS_TEST_TMPDIR/numbers"
+	[ "$(uniq -c "$BATS_TEST_TMPDIR/numbers" | awk '$1 == 2' | wc -l)" -eq 100 ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/numbers")" -eq 200 ]
+	# what that takes away: as the clocks have it, the order is another
+	"$BUILD/swarmcap" -q archive merge --no-clock-correction "$SHARE/ahead.tar" -o "$BATS_TEST_TMPDIR/raw.pcapng"
+	[ "$(numbers "$BATS_TEST_TMPDIR/raw.pcapng" | wc -l)" -eq 200 ]
+	run -1 sort -c -n <(numbers "$BATS_TEST_TMPDIR/raw.pcapng")
+	clock_file rm
+}
+
 @test "a node's clock jumps by an hour: nothing is missing, and the manifest says so" {
 	local task
 	task=$(web_on node3)
-	docker_on node1 service update -q --detach --env-add SWARMCAP_TEST_CLOCK_FILE=/var/lib/swarmcap/clock swarmcap-agent >/dev/null
-	shifts() { docker_on node3 inspect -f '{{.Config.Env}}' "$(agent_on node3)" | grep -q TEST_CLOCK; }
-	wait_for 60 shifts
-	wait_for 60 agents_answer
+	clock_file add
 	start c swarmcap capture web -f "$FLOOD" --rotate-time 2s -o "$SHARE/clock.tar"
 	armed c
 	witness seen "$task"
@@ -96,10 +143,7 @@ setup() { well; }
 	awk -v last="$(cut -d' ' -f2 "$BATS_TEST_TMPDIR/seen.seen" | sort | tail -n 1)" '$2 > last + 3000 { n++ } END { exit !(n > 500) }' "$BATS_TEST_TMPDIR/seen.have"
 	[ "$(manifest '[.targets[].end] | unique | join(" ")')" = stopped ]
 	[ "$(manifest '.nodes[] | select(.name == "node3") | [.notes[] | select(test("clock was moved by .3[56][0-9][0-9] s"))] | length')" -eq 1 ]
-	docker_on node1 service update -q --detach --env-rm SWARMCAP_TEST_CLOCK_FILE swarmcap-agent >/dev/null
-	shifts_not() { ! shifts; }
-	wait_for 60 shifts_not
-	wait_for 60 agents_answer
+	clock_file rm
 }
 
 @test "the coordinator is killed, and files are damaged on two nodes: fetch finds it by their digests, and has the others" {

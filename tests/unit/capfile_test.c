@@ -261,9 +261,11 @@ static void what_was_read_stays(void **state)
 	for (int classic = 0; classic <= 1; classic++) {
 		struct made m = made_new(false);
 		struct drops d = { &m.b, 0, 0 };
-		const struct capfile_source from = { read_little, &d, -1, 64 };
+		const struct capfile_source from = {
+			.read = read_little, .arg = &d, .fd = -1, .read_size = 64,
+		};
 		struct capfile *c = capfile_new_from(&from);
-		struct capfile_memory *memory = capfile_memory_new(64);
+		struct capfile_memory *memory = capfile_memory_new(64, 1);
 		struct kept kept[64];
 		struct err err = ERR_INIT;
 		size_t n = 0;
@@ -307,7 +309,7 @@ static void a_source_may_fail(void **state)
 {
 	struct made m = made_new(false);
 	struct drops d = { &m.b, 0, -EIO };
-	const struct capfile_source from = { read_little, &d, -1, 0 };
+	const struct capfile_source from = { .read = read_little, .arg = &d, .fd = -1 };
 	struct pcapng_block block;
 	struct err err = ERR_INIT;
 	struct capfile *c = capfile_new_from(&from);

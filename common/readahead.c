@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define THREAD_FROM 4u		/* files: with fewer, each piece would need a call to wake */
-#define WAKE_MOST 16u
+#define WAKE_MOST 64u
 
 enum state { ASKED, READING, READY };
 

@@ -13,7 +13,7 @@
 
 #define HEAD_MAX (32u << 20)		/* of blocks that are not packets, at once */
 #define READ_SIZE (32u << 10)
-#define READ_SIZE_MANY (16u << 10)
+#define READ_SIZE_MANY (8u << 10)
 #define CANCEL_PACKETS 4096u
 
 /* ---- what is not packets */

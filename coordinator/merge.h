@@ -21,11 +21,11 @@
  * MERGE_WINDOW_BYTES, whichever is less (but always two packets), two buffers of 32 KiB at its ends and
  * one that is read ahead, by a thread of its own (common/readahead.h): 176 KiB, unless packets are larger than
  * those. When there are more than MERGE_MANY inputs, the window is MERGE_MANY_WINDOW_PACKETS or _BYTES and
- * the buffers have 16 KiB: 80 KiB. So what is looked at stays in the processor's cache. Packets that wait
+ * the buffers have 8 KiB: 48 KiB. So what is looked at stays in the processor's cache. Packets that wait
  * to be written hold a buffer each, at most MERGE_BATCH (64) of all inputs together.
  *
  * The window is also what puts packets into order that their own file has not in order: one that comes
- * late by up to half a window (64 packets or 32 KiB, of many inputs 32 packets or 8 KiB, whichever is less,
+ * late by up to half a window (64 packets or 32 KiB, of many inputs 16 packets or 4 KiB, whichever is less,
  * but at least one packet) finds its place. What is later is written when it comes, and counted:
  * merge_report.late.
  *
@@ -41,8 +41,8 @@
 #define MERGE_WINDOW_PACKETS 128u	/* a power of 2 */
 #define MERGE_WINDOW_BYTES (64u << 10)
 #define MERGE_MANY 128u
-#define MERGE_MANY_WINDOW_PACKETS 64u
-#define MERGE_MANY_WINDOW_BYTES (16u << 10)
+#define MERGE_MANY_WINDOW_PACKETS 32u
+#define MERGE_MANY_WINDOW_BYTES (8u << 10)
 #define MERGE_INTERFACES_MAX 1000000u	/* of the output */
 
 struct merge_clock {

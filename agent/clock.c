@@ -32,6 +32,6 @@ void clock_file_tick(void)
 
 	if (!path || shift == clock_shift_ns())
 		return;
-	log_warn("%s: the clock is shifted by %.3f s", path, (double)shift / NS_PER_S);
+	log_warn("%s: the clock is shifted by %g s", path, (double)shift / NS_PER_S);
 	clock_set_shift_ns(shift);
 }

@@ -12,7 +12,8 @@
  *	WAITS	a replacement that Swarm holds back, as of a task that fails again and again: a note
  *	PAST	history: nothing
  *
- * WANTED and WAITS speak of a service of which something runs; one without is a note as a whole.
+ * WANTED and WAITS speak of a service of which something runs; one without is a note as a whole, but
+ * for what it lost with a node: a replacement that finds no other one does not make up for that.
  * A node that is down still has tasks that "run": only the node's state tells.
  *
  * With --tasks the first so many of a service that run are taken, in this order, and what is not
@@ -169,6 +170,15 @@ static bool may_miss(const struct selection *s, const struct candidate *a)
 	return !s->request->tasks || a->named;
 }
 
+/* NULL: there is none. */
+static const struct candidate *find_lost(const struct candidate *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].fate == LOST)
+			return &list[i];
+	return NULL;
+}
+
 /* One slot's candidates, the best first. */
 static void take_slot(struct selection *s, const struct candidate *list, size_t n)
 {
@@ -177,10 +187,10 @@ static void take_slot(struct selection *s, const struct candidate *list, size_t 
 
 	if (list->fate == WANTED && s->alive[service] && miss)
 		add_wanted(s, list);
-	if (list->fate == WAITS && s->alive[service] && miss)
+	else if (list->fate != RUNS && find_lost(list, n) && miss)
+		reach_task(s, find_lost(list, n));
+	else if (list->fate == WAITS && s->alive[service] && miss)
 		note_waiting(s, list);
-	if (list->fate == LOST && miss)
-		reach_task(s, list);
 
 	for (size_t i = 0; i < n && list[i].fate == RUNS; i++) {
 		if (enough(s, &list[i]))

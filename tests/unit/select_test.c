@@ -183,6 +183,30 @@ static void test_node_down(void **state)
 	teardown(&w);
 }
 
+/* Its only task ran on a node that is down, and the next one finds no other: that is a lack. */
+static void test_lost_without_another(void **state)
+{
+	static const char *const wants[] = { "ready", "running" };
+	struct world w;
+
+	for (size_t i = 0; i < ARRAY_SIZE(wants); i++) {
+		setup(&w, false);
+		for (int slot = 1; slot <= 5; slot++) {
+			replace(&task_in(&w, "web", slot)->desired, "shutdown");
+			replace(&task_in(&w, "web", slot)->state, slot == 2 ? "running" : "failed");
+		}
+		replace(&task_in(&w, "web", 4)->desired, wants[i]);
+		replace(&task_in(&w, "web", 4)->state, "pending");
+		replace(&task_in(&w, "web", 4)->node_id, "");
+		task_in(&w, "web", 4)->slot = 2;
+		replace(&node_named(&w, "node3")->state, "down");
+		assert_int_equal(CHOOSE(&w, "web", "agent"), 0);
+		assert_int_equal(w.plan.missing.n, 2);
+		check_missing(&w, 1, "task web.2", "node3", "node-down", "node node3 is down");
+		teardown(&w);
+	}
+}
+
 /*
  * A manager that has just become the leader has not heard of its nodes yet: they are asked all the same, and
  * who is gone does not answer. One that it calls "disconnected" it has heard of.
@@ -343,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_one_beside), cmocka_unit_test(test_should_run),
 		cmocka_unit_test(test_waits),
 		cmocka_unit_test(test_without_running_tasks), cmocka_unit_test(test_node_down),
+		cmocka_unit_test(test_lost_without_another),
 		cmocka_unit_test(test_node_unknown), cmocka_unit_test(test_other_nodes),
 		cmocka_unit_test(test_follows_whole_services_only),
 		cmocka_unit_test(test_left_out_slots_do_not_join),

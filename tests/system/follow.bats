@@ -21,7 +21,11 @@ sender() {
 		--stop-grace-period 1s --name "$1" --replicas "$2" "${@:4}" swarmcap-workload client server 80 20 "$3" >/dev/null
 }
 scale() { docker_on node1 service scale -d "$1=$2" >/dev/null; }
-runs() { [ "$(placed "$1" | awk 'NF == 3' | wc -l)" -eq "$2" ]; }
+runs() {
+	[ "$(placed "$1" | awk 'NF == 3' | wc -l)" -eq "$2" ] &&
+		# as the manager knows it: that is later than the engine does
+		[ "$(docker_on node1 service ps "$1" --filter desired-state=running --format '{{.CurrentState}}' | grep -c ^Running)" -eq "$2" ]
+}
 # joined NAME N: so many tasks are told to have joined the capture that was started as NAME
 joined() { [ "$(grep -c ' joined$' "$BATS_TEST_TMPDIR/$1.err")" -ge "$2" ]; }
 # all_ended SERVICE: in the capture that runs nothing of it is being captured any more

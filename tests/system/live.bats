@@ -25,7 +25,11 @@ err_of() { cat "$BATS_TEST_TMPDIR/$1.err"; }
 # numbers FILE N: it has the requests from 1 to N, one of each at least
 numbers() { [ "$(grep -oE '/[0-9]+$' "$1" | tr -d / | sort -nu | awk -v n="$2" '$1 <= n' | wc -l)" -eq "$2" ]; }
 never_back() { tshark -r "$1" -T fields -e frame.time_epoch 2>/dev/null | awk '$1 < last { back++ } { last = $1; n++ } END { exit back > 0 || !n }'; }
-runs() { [ "$(placed "$1" | awk 'NF == 3' | wc -l)" -eq "$2" ]; }
+runs() {
+	[ "$(placed "$1" | awk 'NF == 3' | wc -l)" -eq "$2" ] &&
+		# as the manager knows it: that is later than the engine does
+		[ "$(docker_on node1 service ps "$1" --filter desired-state=running --format '{{.CurrentState}}' | grep -c ^Running)" -eq "$2" ]
+}
 # Drops that the statistics tell of a stream, all interfaces together
 dropped_in() {
 	tshark -r "$1" -X 'read_format:MIME Files Format' -V 2>/dev/null |

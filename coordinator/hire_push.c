@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,7 +34,8 @@ struct push {
 	char *dir;			/* there */
 	char *program;			/* how it is called there: loader, libraries, file; quoted */
 	const char *sudo;		/* "" or "sudo -n " */
-	bool forwarded;			/* the socket can be reached without us running anything */
+	/* The socket can be reached without us running anything. A live view dials by two threads. */
+	atomic_bool forwarded;
 };
 
 /* What a node says of itself, as far as it matters here. */

@@ -114,10 +114,11 @@ well() {
 	wait_for 60 agents_answer
 	wait_for 60 all_run
 	balanced && return
-	docker_on "$manager" service scale -d web=0 >/dev/null
+	# the managers may be choosing a leader
+	wait_for 60 docker_on "$manager" service scale -d web=0
 	none_runs() { [ -z "$(placed web)" ]; }
 	wait_for 60 none_runs
-	docker_on "$manager" service scale -d web=6 >/dev/null
+	wait_for 60 docker_on "$manager" service scale -d web=6
 	wait_for 60 all_run
 	wait_for 60 balanced
 }

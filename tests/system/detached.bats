@@ -167,7 +167,7 @@ so_far() {
 	id=$(swarmcap start -q web)
 	other=$(swarmcap start -q web)
 	run -0 swarmcap stop "$id"
-	wait_for 60 is_state "$id" dropped
+	wait_for 60 is_state "$id" dropped || { swarmcap status "$id" --json; swarmcap status; docker_on node1 node ls; docker_on node1 service ps swarmcap-agent; return 1; }
 	run -0 --separate-stderr swarmcap status "$id" --json
 	[[ $output == *--keep* ]]
 	is_state "$other" running

@@ -28,6 +28,7 @@ struct status {
 struct sum {
 	const char *id;
 	size_t nodes, running, fetched, dropped, targets;
+	size_t empty;			/* nodes that wait for tasks, and have had none */
 	int64_t packets, bytes, lost, armed_ns;
 	bool attached;
 };
@@ -44,7 +45,7 @@ static const char *state_of(const struct sum *m)
 {
 	if (m->running)
 		return "running";
-	return m->dropped == m->nodes ? "dropped" : "finished";
+	return m->dropped && m->dropped + m->empty == m->nodes ? "dropped" : "finished";
 }
 
 /* ---- all captures ---- */
@@ -63,6 +64,7 @@ static void add_report(struct sum *m, const struct wire_report *r)
 	m->running += r->running;
 	m->fetched += r->fetched;
 	m->dropped += r->dropped != NULL;
+	m->empty += !r->dropped && !r->n_targets;
 	m->targets += r->n_targets;
 	m->attached = m->attached || r->attached;
 	if (r->armed_ns && (!m->armed_ns || r->armed_ns < m->armed_ns))

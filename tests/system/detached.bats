@@ -176,4 +176,12 @@ so_far() {
 	[ "$(manifest '[.missing[].reason] | unique | join(" ")')" = dropped ]
 	manifest '.missing[].error' | grep -q -- --keep
 	run -0 swarmcap rm "$other"
+	# of a service that two nodes have nothing of, one has something to drop
+	lab service solo 1 sleep
+	solo_runs() { [ "$(docker_on node1 service ps solo --format '{{.CurrentState}}' | grep -c ^Running)" -eq 1 ]; }
+	wait_for 60 solo_runs
+	id=$(swarmcap start -q solo)
+	run -0 swarmcap stop "$id"
+	wait_for 60 is_state "$id" dropped
+	docker_on node1 service rm solo >/dev/null
 }

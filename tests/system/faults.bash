@@ -105,7 +105,11 @@ nothing_stays() { wait_for 60 no_packet_sockets; }
 
 # The first task of web on a node
 web_on() { placed web | awk -v n="$1" '$2 == n { sub(/\.[^.]*$/, "", $1); print $1; exit }'; }
-all_run() { [ "$(docker_on "$manager" service ls --format '{{.Name}} {{.Replicas}}' | grep -cE '^(web 6/6|client 3/3)$')" -eq 2 ]; }
+# service ls counts tasks that are about to end, too
+all_run() {
+	[ "$(docker_on "$manager" service ls --format '{{.Name}} {{.Replicas}}' | grep -cE '^(web 6/6|client 3/3)$')" -eq 2 ] &&
+		[ "$(docker_on "$manager" service ps web --filter desired-state=running --format '{{.CurrentState}}' | grep -c ^Running)" -eq 6 ]
+}
 nodes_ready() { [ "$(docker_on "$manager" node ls --format '{{.Status}}' | grep -c Ready)" -eq 3 ]; }
 balanced() { [ "$(placed web | awk '{ n[$2]++ } END { print n["node1"], n["node2"], n["node3"] }')" = '2 2 2' ]; }
 # A node that was away has lost its tasks to the others

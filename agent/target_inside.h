@@ -76,8 +76,10 @@ void target_publish(struct target *t, const struct target_counts *now);
 void target_show_interfaces(struct target *t);
 /* Nothing of it goes on. The lock is held. */
 void target_show_end(struct target *t, enum wire_end end);
-/* Others asked for the end: true once, when the ring has settled; t->end and t->stop_ns tell. */
-bool target_is_asked(struct target *t);
+/* The end, of both kinds of targets: asked for by others (then drained, within drain_ms), or the task's. True: no more. */
+typedef void target_drain(struct target *t, int64_t now);
+bool target_is_ending(struct target *t, enum pump_event event, int64_t now, int drain_ms,
+		      target_drain *go_on);
 
 /* The interfaces of the sniff that the files do not know yet. As fileset_declare. */
 int target_declare(struct target *t, struct err *err);

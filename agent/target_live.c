@@ -214,19 +214,8 @@ void target_live_on_event(void *arg, enum pump_event event, int64_t now)
 	struct target *t = arg;
 	struct sniff_taken taken;
 
-	if (!t->draining && target_is_asked(t)) {
-		t->draining = true;
-		t->drain_ns = now + DRAIN_MAX_MS * NS_PER_MS;
-		pump_pause(t->item, true);
-	}
-	if (t->draining) {
-		drain(t, now);
+	if (target_is_ending(t, event, now, DRAIN_MAX_MS, drain))
 		return;
-	}
-	if ((event == PUMP_ERROR || event == PUMP_TICK) && sniff_check(t->sniff)) {
-		target_end(t, WIRE_END_TASK_ENDED);
-		return;
-	}
 	if (event != PUMP_TICK && sniff_take(t->sniff, sink, t, &taken, &t->err) < 0) {
 		target_end(t, WIRE_END_ERROR);
 		return;

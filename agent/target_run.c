@@ -312,7 +312,7 @@ static bool sink(void *arg, const struct pcapng_packet *p, size_t n, size_t *tak
 	return !r;
 }
 
-bool target_is_asked(struct target *t)
+static bool is_asked(struct target *t)
 {
 	bool asked;
 
@@ -405,23 +405,31 @@ static bool tick(struct target *t, int64_t now)
 	return true;
 }
 
+bool target_is_ending(struct target *t, enum pump_event event, int64_t now, int drain_ms,
+		      target_drain *go_on)
+{
+	if (!t->draining && is_asked(t)) {
+		t->draining = true;
+		t->drain_ns = now + drain_ms * NS_PER_MS;
+		pump_pause(t->item, true);
+	}
+	if (t->draining) {
+		go_on(t, now);
+		return true;
+	}
+	if ((event == PUMP_ERROR || event == PUMP_TICK) && sniff_check(t->sniff)) {
+		target_end(t, WIRE_END_TASK_ENDED);
+		return true;
+	}
+	return false;
+}
+
 void target_on_event(void *arg, enum pump_event event, int64_t now)
 {
 	struct target *t = arg;
 
-	if (!t->draining && target_is_asked(t)) {
-		t->draining = true;
-		t->drain_ns = now + DRAIN_MAX_MS * NS_PER_MS;
-		pump_pause(t->item, true);
-	}
-	if (t->draining) {
-		drain(t, now);
+	if (target_is_ending(t, event, now, DRAIN_MAX_MS, drain))
 		return;
-	}
-	if ((event == PUMP_ERROR || event == PUMP_TICK) && sniff_check(t->sniff)) {
-		target_end(t, WIRE_END_TASK_ENDED);
-		return;
-	}
 	if (event == PUMP_READY || event == PUMP_WOKEN) {
 		t->stirred = true;
 		if (!take(t, now))

@@ -101,6 +101,7 @@ limit_disk() {
 		echo "$device ${1/max/0}" >"$blkio/$LAB_NAME/blkio.throttle.write_bps_device"
 		agent_pid >"$blkio/$LAB_NAME/cgroup.procs"
 	else
+		echo +io >/sys/fs/cgroup/cgroup.subtree_control
 		mkdir -p "/sys/fs/cgroup/$LAB_NAME"
 		echo "$device wbps=$1" >"/sys/fs/cgroup/$LAB_NAME/io.max"
 		agent_pid >"/sys/fs/cgroup/$LAB_NAME/cgroup.procs"

@@ -559,7 +559,7 @@ took() { [ "$(report '.targets[0].packets')" -gt 0 ]; }
 
 @test "a disk slower than the wire: drops are the agent's, shown live, and the file is whole" {
 	agent=slow
-	limit_disk 2000000 || skip 'no cgroup that limits a disk'
+	limit_disk 2000000
 	arm '{"filter": "udp port 5000"}' "$flooded"
 	within "$flooded" "$BUILD/frames" send eth0 200000 size=1400 pps=100000
 	wait_for 60 drops_shown

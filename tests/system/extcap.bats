@@ -85,10 +85,10 @@ enough() { [ "$(tshark -r "$1" -T fields -e frame.interface_name 2>/dev/null | g
 	local typed=$BATS_TEST_TMPDIR/typed
 	mkfifo "$typed"
 	exec 7<>"$typed"
-	# what runs aside has no stdin but what it opens itself
+	# what runs aside has no stdin but what it opens itself; no shell is left between the terminal and tshark
 	# shellcheck disable=SC2016,SC2154 # of the inner shell; top is of helpers
 	start shark bash -c 'exec "$@" <"$0"' "$typed" "$top/tests/lab/lab" exec node1 \
-		script -qec "tshark -q -i swarmcap:quiet -f 'tcp port 80' -w '$SHARE/terminal.pcapng'" /dev/null
+		script -qec "exec tshark -q -i swarmcap:quiet -f 'tcp port 80' -w '$SHARE/terminal.pcapng'" /dev/null
 	wait_for 60 running 3
 	exec_task client@node1 /workload send quiet 80 710001 710020
 	wait_for 60 were_asked "$SHARE/terminal.pcapng" 710001 710020

@@ -43,9 +43,10 @@ nothing_left() { [ -z "$(swarmcap status --json)" ]; }
 
 # on_terminal ARG...: swarmcap on node1, on a terminal of its own; what is typed comes from stdin. Whoever runs
 # the tests may ignore SIGINT, and a command of `run` would, too.
+# exec, since the shell of who has no $SHELL stays between the terminal and the command, and dies of ^C
 on_terminal() {
 	env --default-signal=INT,QUIT "$top/tests/lab/lab" exec node1 \
-		script -qec "'$BUILD/swarmcap' $(printf '%q ' "$@")" /dev/null
+		script -qec "exec '$BUILD/swarmcap' $(printf '%q ' "$@")" /dev/null
 }
 
 @test "stdin, stdout, stderr and the status are the command's; its packets, the summary and the events are told" {

@@ -112,19 +112,18 @@ all_run() {
 }
 nodes_ready() { [ "$(docker_on "$manager" node ls --format '{{.Status}}' | grep -c Ready)" -eq 3 ]; }
 balanced() { [ "$(placed web | awk '{ n[$2]++ } END { print n["node1"], n["node2"], n["node3"] }')" = '2 2 2' ]; }
+none_runs() { [ -z "$(placed web)" ]; }
+# Placed anew; a manager may choose its leader meanwhile, or think little of a node that has just come back
+spread() {
+	docker_on "$manager" service scale -d web=0 && wait_for 60 none_runs &&
+		docker_on "$manager" service scale -d web=6 && wait_for 60 all_run && wait_for 10 balanced
+}
 # A node that was away has lost its tasks to the others
 well() {
 	wait_for 60 nodes_ready
 	wait_for 60 agents_answer
 	wait_for 60 all_run
-	balanced && return
-	# the managers may be choosing a leader
-	wait_for 60 docker_on "$manager" service scale -d web=0
-	none_runs() { [ -z "$(placed web)" ]; }
-	wait_for 60 none_runs
-	wait_for 60 docker_on "$manager" service scale -d web=6
-	wait_for 60 all_run
-	wait_for 60 balanced
+	balanced || wait_for 240 spread
 }
 spool_of() { run_on "$1" sh -c 'echo /var/lib/docker/volumes/*/_data' | tr ' ' '\n' | grep swarmcap; }
 whole() { (cd "$unpacked" && sha256sum --quiet --strict -c SHA256SUMS); }

@@ -5,7 +5,8 @@
  * What costs is the bytes, and waiting for them: of many inputs, the next packet is in no cache of
  * the processor that is near. In a batch it is known what will be copied soon, so that its bytes
  * come while others are copied. A block that stands in its file as it will stand in the output
- * is copied in one piece, and only its interface and its time are written over.
+ * is copied in one piece, and only its interface and its time are written over. Into a pipe not
+ * even that copy is made, where packets are large: the kernel takes them from where they were read.
  */
 #include "merge_parts.h"
 
@@ -17,6 +18,7 @@
 #define CACHE_LINE 64u
 #define AHEAD 4u			/* packets */
 #define AHEAD_BYTES 512u		/* of each: what is behind comes by itself, once it is read in order */
+#define PIECE_FROM 256u			/* a packet's bytes on average: below it, a copy costs less than a piece */
 
 /* What is as in the file but for its interface and its time. */
 static void write_over(uint8_t *block, const struct merge_packet *p)
@@ -64,6 +66,42 @@ static int put_large(struct sink *sink, const struct merge_packet *p)
 	return sink_put(sink, large, p->size);
 }
 
+/* ---- in pieces */
+
+static bool goes_in_pieces(const struct sink *sink, const struct merge_batch *b)
+{
+	if (!b->n || !sink_likes_pieces(sink) || b->bytes < b->n * PIECE_FROM)
+		return false;
+	for (size_t i = 0; i < b->n; i++)
+		if (b->v[i].form != MERGE_AS_IS)
+			return false;
+	return true;
+}
+
+/* What was read is the merge's own, and nobody reads a packet again whose turn has come. */
+static int put_pieces(struct sink *sink, const struct merge_batch *b)
+{
+	struct iovec pieces[MERGE_BATCH];
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n && i < AHEAD; i++)
+		__builtin_prefetch(b->v[i].from, 1);
+	for (size_t i = 0; i < b->n; i++) {
+		uint8_t *at = (uint8_t *)(uintptr_t)b->v[i].from;
+
+		if (i + AHEAD < b->n)
+			__builtin_prefetch(b->v[i + AHEAD].from, 1);
+		write_over(at, &b->v[i]);
+		if (n && (uint8_t *)pieces[n - 1].iov_base + pieces[n - 1].iov_len == at)
+			pieces[n - 1].iov_len += b->v[i].size;
+		else
+			pieces[n++] = (struct iovec){ at, b->v[i].size };
+	}
+	return sink_put_pieces(sink, pieces, n);
+}
+
+/* ---- copied */
+
 static int put_batch(struct sink *sink, const struct merge_packet *v, size_t n)
 {
 	size_t room = 0, filled = 0;
@@ -110,7 +148,9 @@ int merge_flush(struct merge_work *w)
 
 	buf_reset(&w->head);
 	if (r == 0)
-		r = put_batch(w->job->sink, w->batch.v, w->batch.n);
+		r = goes_in_pieces(w->job->sink, &w->batch) ?
+			put_pieces(w->job->sink, &w->batch) :
+			put_batch(w->job->sink, w->batch.v, w->batch.n);
 	w->batch.n = w->batch.bytes = 0;
 	capfile_settle(w->memory);
 	return r;

@@ -131,6 +131,30 @@ static void flush_other(struct sink *s)
 	s->fill = 0;
 }
 
+static int write_pieces(int fd, struct iovec *v, size_t n)
+{
+	while (n) {
+		ssize_t put = writev(fd, v, (int)n);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -errno;
+		for (; n && (size_t)put >= v->iov_len; v++, n--)
+			put -= (ssize_t)v->iov_len;
+		if (n) {
+			v->iov_base = (char *)v->iov_base + put;
+			v->iov_len -= (size_t)put;
+		}
+	}
+	return 0;
+}
+
+bool sink_likes_pieces(const struct sink *s)
+{
+	return !s->file;
+}
+
 /* ---- both */
 
 static struct sink *sink_new(const char *path, bool force)
@@ -228,6 +252,23 @@ int sink_put(struct sink *s, const void *p, size_t n)
 		n -= part;
 	}
 	return 0;
+}
+
+int sink_put_pieces(struct sink *s, struct iovec *pieces, size_t n)
+{
+	int r = 0;
+
+	if (!s->file) {
+		flush_other(s);
+		for (size_t i = 0; i < n; i++)
+			s->written += pieces[i].iov_len;
+		if (!s->error)
+			s->error = write_pieces(s->fd, pieces, n);
+		return s->error;
+	}
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = sink_put(s, pieces[i].iov_base, pieces[i].iov_len);
+	return r;
 }
 
 uint64_t sink_size(const struct sink *s)

@@ -5,6 +5,7 @@
  *	sink_open(&s, path, force, err)		"-" is stdout; a pipe or a device is written to
  *	p = sink_reserve(s, n); ... sink_advance(s, n)
  *	sink_put(s, bytes, n)
+ *	sink_put_pieces(s, pieces, n)		in one call, and where it is a pipe, without a copy of ours
  *	sink_commit(s, err)			all of it is there, under its name
  *	sink_free(s)				without commit no file is left
  *
@@ -13,6 +14,8 @@
  */
 #ifndef SINK_H
 #define SINK_H
+
+#include <sys/uio.h>
 
 #include "outfile.h"
 
@@ -29,6 +32,10 @@ uint8_t *sink_reserve(struct sink *s, size_t n, size_t *room);
 void sink_advance(struct sink *s, size_t n);
 /* Of any length. 0, or -errno of a write that failed. */
 int sink_put(struct sink *s, const void *p, size_t n);
+/* Worth it: what is put in pieces is written from where it is, by this call. Not so for a file. */
+bool sink_likes_pieces(const struct sink *s);
+/* n of them, up to 1024; what they say is written over. 0, or -errno of a write that failed. */
+int sink_put_pieces(struct sink *s, struct iovec *pieces, size_t n);
 uint64_t sink_size(const struct sink *s);
 /* A descriptor of the file's folder, -1 when it goes to a pipe; it stays the sink's. */
 int sink_folder(const struct sink *s);

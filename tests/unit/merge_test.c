@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #define US (T0 / 1000)
 #define MANY 300u
@@ -17,6 +18,7 @@ struct merging {
 	struct merge_job job;
 	struct merge_result result;
 	struct err err;
+	const char *to;		/* NULL: out.pcapng; of the test's folder */
 };
 
 static void add(struct merging *x, struct made *m, const struct merge_input *in)
@@ -29,10 +31,9 @@ static void add(struct merging *x, struct made *m, const struct merge_input *in)
 	buf_release(&m->b);
 }
 
-/* Into out.pcapng of the test's folder. */
 static int merge(struct merging *x)
 {
-	cleanup_free char *path = xasprintf("%s/out.pcapng", judge_dir);
+	cleanup_free char *path = xasprintf("%s/%s", judge_dir, x->to ? x->to : "out.pcapng");
 	struct sink *sink = NULL;
 	int r;
 
@@ -378,6 +379,46 @@ static void parts_and_large_packets(void **state)
 	merge_result_release(&x.result);
 }
 
+/* Blocks of a merge's usual kind, and one of another in between, so that both ways are gone. */
+static void add_mixed(struct merging *x)
+{
+	cleanup_free char *data = xmalloc(1500);
+
+	memset(data, 'y', 1499);
+	data[1499] = '\0';
+	for (uint32_t i = 0; i < 5; i++) {
+		struct made m = made_new(i == 4);
+
+		made_section(&m);
+		made_interface(&m, 1, 0);
+		for (uint32_t n = 0; n < (i == 4 ? 3 : 2000); n++)
+			made_packet(&m, 0, US + 5 * (uint64_t)n + i, data + 53 * n % 1400);
+		add(x, &m, &(struct merge_input){ .clock.offset_ns = i });
+	}
+}
+
+static void into_a_pipe_as_into_a_file(void **state)
+{
+	struct merging file = { 0 }, piped = { .to = "pipe" };
+	cleanup_free char *path = xasprintf("%s/pipe", judge_dir);
+	cleanup_free char *command = xasprintf("exec cat %s >%s/piped.pcapng", path, judge_dir);
+	FILE *cat;
+
+	add_mixed(&file);
+	add_mixed(&piped);
+	assert_merged(&file);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	cat = popen(command, "we");
+	assert_non_null(cat);
+	assert_merged(&piped);
+	assert_int_equal(pclose(cat), 0);
+	assert_int_equal(piped.result.packets, 8003);
+	judge_says("cmp out.pcapng piped.pcapng && echo the same", "the same");
+	judge_says("capinfos -Mc piped.pcapng", " 8003\n");
+	merge_result_release(&file.result);
+	merge_result_release(&piped.result);
+}
+
 static bool always(void *arg)
 {
 	return true;
@@ -424,6 +465,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_capture),
 		cmocka_unit_test(names_come_once),
 		cmocka_unit_test(parts_and_large_packets),
+		cmocka_unit_test(into_a_pipe_as_into_a_file),
 		cmocka_unit_test(interrupted),
 		cmocka_unit_test(times_are_corrected),
 	};

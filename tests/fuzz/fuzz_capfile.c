@@ -4,6 +4,7 @@
  * not, they are the same, and what is read stays inside the file
  */
 #include "capfile.h"
+#include "fuzz.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,18 +12,10 @@
 
 #include "../../common/pcapng_format.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 struct source {
 	const uint8_t *data;
 	size_t size, at, piece;
 };
-
-static void expect(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static ssize_t read_piece(void *arg, void *p, size_t n)
 {

@@ -7,19 +7,12 @@
  * the whole of it, too. Whatever was decoded is selected, planned, printed and told to agents.
  */
 #include "../../coordinator/plan.h"
+#include "fuzz.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "buf.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 /* 0, or an error with a sentence that no terminal minds. */
 static bool decoded(int rc, struct err *err)

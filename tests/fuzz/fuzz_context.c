@@ -5,6 +5,7 @@
  * The input is a list of reports. Those that are no reports never reach the plan, as in life.
  */
 #include "../../coordinator/plan.h"
+#include "fuzz.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,14 +13,6 @@
 #define REPORTS_MAX 8
 /* names_file() sees to a leading dot */
 #define KEY_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static size_t decode(const json_t *root, struct wire_report *reports)
 {

@@ -3,18 +3,11 @@
  * fuzz_creds_file.c - a file of credentials: its parts lie in it, in order, and are PEM blocks
  */
 #include "util.h"
+#include "fuzz.h"
 
 #include "../../coordinator/creds_file.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

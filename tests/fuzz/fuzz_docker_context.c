@@ -3,10 +3,9 @@
  * fuzz_docker_context.c - a docker context's meta.json
  */
 #include "../../coordinator/context.h"
+#include "fuzz.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

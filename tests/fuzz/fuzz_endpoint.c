@@ -3,17 +3,10 @@
  * fuzz_endpoint.c - host strings of Docker's: whatever is taken can be said again and means the same
  */
 #include "endpoint.h"
+#include "fuzz.h"
 #include "buf.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -4,6 +4,7 @@
  * a call, a request or a sentence, and lines that Wireshark takes apart as they were meant
  */
 #include "../../coordinator/extcap.h"
+#include "fuzz.h"
 
 #include <string.h>
 
@@ -11,14 +12,6 @@
 #include "../../coordinator/resolve.h"
 
 #define WORDS_MAX 64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static void check_call(int argc, char **argv)
 {

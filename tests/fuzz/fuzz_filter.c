@@ -6,13 +6,12 @@
  * addresses by getaddrinfo(); whatever else arrives there is a name that the tokenizer missed.
  */
 #include "filter.h"
+#include "fuzz.h"
 
 #include <dlfcn.h>
 #include <netdb.h>
 #include <netinet/ether.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool is_numeric(const char *node)
 {

@@ -3,6 +3,7 @@
  * fuzz_hire_image.c - image.tar: what is taken has a digest and an architecture that are words
  */
 #include "buf.h"
+#include "fuzz.h"
 #include "util.h"
 
 #include "../../coordinator/hire_image.h"
@@ -11,14 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -3,10 +3,9 @@
  * fuzz_iface_detail.c - any link message: nothing is read past its end
  */
 #include "../../agent/iface_detail.h"
+#include "fuzz.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -6,10 +6,9 @@
  * is read of the text by that path alone is what is left of the whole when all else is taken away.
  */
 #include "jx.h"
+#include "fuzz.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void expect_harmless(const struct err *err)
 {

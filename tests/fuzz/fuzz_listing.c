@@ -5,10 +5,9 @@
  * The input is {"nodes": ..., "services": [...], "tasks": ..., "networks": ..., "attachments": ..., "targets": ...}.
  */
 #include "../../coordinator/listing.h"
+#include "fuzz.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void decode(const json_t *root, struct cluster *c)
 {

@@ -6,6 +6,7 @@
  * modules are compiled in here, so that their engine, and the way into a namespace, are ours.
  */
 #include "engine.h"
+#include "fuzz.h"
 #include "../../agent/iface.h"
 #include "../../agent/local.h"
 #include "../../agent/netns.h"
@@ -36,14 +37,6 @@ static int fake_run(int ns, netns_fn *fn, void *arg, struct err *err)
 #define netns_run fake_run
 #include "../../agent/local.c"
 #include "../../agent/local_list.c"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static void find(const struct node *n, const char *task_id)
 {

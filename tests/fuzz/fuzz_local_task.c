@@ -3,16 +3,9 @@
  * fuzz_local_task.c - any container: a task whose words fit into a report, or none
  */
 #include "../../agent/local_task.h"
+#include "fuzz.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 /* What is told of it can be read again. */
 static void report(const struct local_task *t)

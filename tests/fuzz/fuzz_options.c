@@ -5,19 +5,12 @@
  * The input is the arguments, a NUL between two.
  */
 #include "../../agent/options.h"
+#include "fuzz.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define ARGS_MAX 64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static int split(char *text, size_t size, char **argv)
 {

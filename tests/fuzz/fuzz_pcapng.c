@@ -3,18 +3,11 @@
  * fuzz_pcapng.c - capture files: what is read stays inside the file, and what is whole stays whole
  */
 #include "pcapfile.h"
+#include "fuzz.h"
 
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* Touches every byte that the reader hands out. */
 static void use_block(const struct pcapng_block *b, uint64_t *at)

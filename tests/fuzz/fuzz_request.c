@@ -3,12 +3,11 @@
  * fuzz_request.c - any argv, words split at NUL: a request within its bounds, or a sentence
  */
 #include "../../coordinator/request.h"
+#include "fuzz.h"
 
 #include <string.h>
 
 #define WORDS_MAX 600
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(const struct request *r)
 {

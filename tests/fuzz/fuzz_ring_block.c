@@ -6,10 +6,9 @@
  * allocation of just its size, so a step outside is seen.
  */
 #include "../../agent/overlap.h"
+#include "fuzz.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

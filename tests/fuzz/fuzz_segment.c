@@ -4,20 +4,13 @@
  * it, as a direct write leaves them, change nothing
  */
 #include "segment.h"
+#include "fuzz.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static char dir[] = "/dev/shm/swarmcap-fuzz-XXXXXX";
 

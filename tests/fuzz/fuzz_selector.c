@@ -4,20 +4,13 @@
  * sentence; and any pattern against any text, as fnmatch has it
  */
 #include "../../coordinator/selector.h"
+#include "fuzz.h"
 
 #include <errno.h>
 #include <fnmatch.h>
 #include <string.h>
 
 #define MOST 64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static void check_one(const char *text)
 {

@@ -3,19 +3,12 @@
  * fuzz_service.c - any service that a manager shows as the agents': refused, or understood whole
  */
 #include "../../coordinator/service.h"
+#include "fuzz.h"
 
 #include <string.h>
 
 #include "digest.h"
 #include "version.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

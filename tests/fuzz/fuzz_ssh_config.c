@@ -3,10 +3,9 @@
  * fuzz_ssh_config.c - what `ssh -G` prints
  */
 #include "../../coordinator/remote_config.h"
+#include "fuzz.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -6,18 +6,11 @@
  * its first byte says: both must give the same.
  */
 #include "../../coordinator/tap_attach.h"
+#include "fuzz.h"
 #include "buf.h"
 
 #include <errno.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 static int take(void *arg, enum tap_pipe pipe, const void *p, size_t n)
 {

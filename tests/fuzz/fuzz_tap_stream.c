@@ -3,11 +3,10 @@
  * fuzz_tap_stream.c - a stream of packets, pcap or pcapng, from a node that may lie
  */
 #include "../../coordinator/tap_stream.h"
+#include "fuzz.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

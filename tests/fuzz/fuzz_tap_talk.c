@@ -3,16 +3,9 @@
  * fuzz_tap_talk.c - tcpdump's stderr: at once and byte by byte it must say the same
  */
 #include "../../coordinator/tap_talk.h"
+#include "fuzz.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool truth)
-{
-	if (!truth)
-		abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

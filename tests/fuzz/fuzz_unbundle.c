@@ -4,6 +4,7 @@
  * in them says of itself holds; verify comes to an end
  */
 #include "../../coordinator/verify.h"
+#include "fuzz.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -12,14 +13,6 @@
 #include "names.h"
 
 #define LIMIT (1 << 20)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void expect(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void judge_name(const char *name)
 {

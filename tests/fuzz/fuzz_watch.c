@@ -7,6 +7,7 @@
  * with one are not compared.
  */
 #include "../../agent/follow.h"
+#include "fuzz.h"
 
 #include "buf.h"
 
@@ -30,8 +31,6 @@ static void note_missed(struct follow *f)
 #define follow_container note_start
 #define follow_missed note_missed
 #include "../../agent/watch.c"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The ids of the dead. Free it. */
 static char *feed(const char *data, size_t size, size_t piece)

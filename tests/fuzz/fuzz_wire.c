@@ -3,10 +3,9 @@
  * fuzz_wire.c - requests and reports: what is decoded survives encoding and decoding unchanged
  */
 #include "wire.h"
+#include "fuzz.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void expect_same(json_t *first, json_t *second)
 {

@@ -2,10 +2,7 @@
  *
  * bounds_test.c - small and full disks: what is captured, what is not, and that both are told
  */
-#include "agent_world.h"
-
-static bool root;
-static struct world w;
+#include "agent_group.h"
 
 /* The spool on a file system of its own. */
 static void begin(const char *size, const struct spool_limits *limits)
@@ -162,19 +159,6 @@ static void test_shortened(void **state)
 	assert_non_null(strstr(err.text, "damaged"));
 	capture_unref(c);
 	captures_remove(w.captures, WORLD_ID, NULL);
-}
-
-static int set_up(void **state)
-{
-	root = world_enter();
-	world_make(&w);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	world_free(&w);
-	return 0;
 }
 
 int main(void)

@@ -2,11 +2,7 @@
  *
  * capture_test.c - captures in a namespace of their own: limits, leases, retries, the quota
  */
-#include "agent_world.h"
-
-
-static bool root;
-static struct world w;
+#include "agent_group.h"
 
 static void stop(struct capture *c, enum wire_end end)
 {
@@ -404,19 +400,6 @@ static void test_keep(void **state)
 	assert_int_equal(room.used, before.used);
 	capture_unref(c[0]);
 	capture_unref(c[1]);
-}
-
-static int set_up(void **state)
-{
-	root = world_enter();
-	world_make(&w);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	world_free(&w);
-	return 0;
 }
 
 int main(void)

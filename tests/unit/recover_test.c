@@ -2,12 +2,9 @@
  *
  * recover_test.c - a former life of the agent: nothing that was whole is lost
  */
-#include "agent_world.h"
+#include "agent_group.h"
 #include "../../agent/sniff.h"
 #include "../../agent/recover.h"
-
-static bool root;
-static struct world w;
 
 /* A child captures and is gone: what it leaves is real. ticks: it writes state files. */
 static void live_and_die(int packets, bool ticks, enum wire_format format)
@@ -199,19 +196,6 @@ static void test_garbage(void **state)
 	assert_null(captures_find(w.captures, WORLD_ID));
 	assert_return_code(access(alien, F_OK), errno);
 	assert_int_equal(spool_remove_dir(w.spool, WORLD_ID, NULL), 0);
-}
-
-static int set_up(void **state)
-{
-	root = world_enter();
-	world_make(&w);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	world_free(&w);
-	return 0;
 }
 
 int main(void)

@@ -2,14 +2,11 @@
  *
  * resume_limits_test.c - limits by packets, bytes and number of files hold over a restart of the agent
  */
-#include "agent_world.h"
+#include "agent_group.h"
 #include "../../agent/recover.h"
 #include "../../agent/resume.h"
 
 #define MAX_BYTES 40000
-
-static bool root;
-static struct world w;
 
 static void restart(void)
 {
@@ -225,19 +222,6 @@ static void test_ring_with_limit(void **state)
 	assert_int_equal(r.targets[0].end, WIRE_END_PACKETS);
 	assert_int_equal(r.targets[0].packets, 3000);
 	remove_capture(&r);
-}
-
-static int set_up(void **state)
-{
-	root = world_enter();
-	world_make(&w);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	world_free(&w);
-	return 0;
 }
 
 int main(void)

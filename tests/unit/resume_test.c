@@ -2,13 +2,11 @@
  *
  * resume_test.c - a capture goes on in the agent's next life, and its limits with it
  */
-#include "agent_world.h"
+#include "agent_group.h"
 #include "../../agent/recover.h"
 #include "../../agent/resume.h"
 #include "../../agent/sniff.h"
 
-static bool root;
-static struct world w;
 static int64_t born_ns, died_ns;	/* about: of the first life */
 static char token[WIRE_TOKEN_HEX];
 
@@ -311,19 +309,6 @@ static void test_stop_wins(void **state)
 	assert_int_equal(r.targets[0].n_files, 1);
 	assert_int_equal(r.targets[0].packets, 5);
 	remove_capture(&r);
-}
-
-static int set_up(void **state)
-{
-	root = world_enter();
-	world_make(&w);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	world_free(&w);
-	return 0;
 }
 
 int main(void)

@@ -2,13 +2,11 @@
  *
  * sync_test.c - what a capture wrote is brought to the disk while it goes on; a clock that jumps
  */
-#include "agent_world.h"
+#include "agent_group.h"
 #include "../../agent/clock.h"
 
 #include <sys/syscall.h>
 
-static bool root;
-static struct world w;
 static atomic_ullong watched;		/* an inode */
 static atomic_int syncs;
 
@@ -104,19 +102,6 @@ static void test_clock_jumps(void **state)
 	unlink(path);
 	clock_file_tick();
 	assert_int_equal(clock_shift_ns(), 0);
-}
-
-static int set_up(void **state)
-{
-	root = world_enter();
-	world_make(&w);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	world_free(&w);
-	return 0;
 }
 
 int main(void)

@@ -73,9 +73,11 @@ void target_note(struct target *t, const char *text);
 
 /* What the report and the metrics show from now on. The lock is held. */
 void target_publish(struct target *t, const struct target_counts *now);
+/* The same of one with files. */
+void target_publish_files(struct target *t, int64_t dropped_kernel);
+/* By the kernel, in this life; its files are told. */
+int64_t target_count_drops(struct target *t);
 void target_show_interfaces(struct target *t);
-/* Nothing of it goes on. The lock is held. */
-void target_show_end(struct target *t, enum wire_end end);
 /* The end, of both kinds of targets: asked for by others (then drained, within drain_ms), or the task's. True: no more. */
 typedef void target_drain(struct target *t, int64_t now);
 bool target_is_ending(struct target *t, enum pump_event event, int64_t now, int drain_ms,
@@ -89,6 +91,13 @@ void target_hand_to_crew(struct target *t, void (*fn)(void *job));
 void target_end_job(struct target *t);
 /* It ends; by the pump, or by whoever could not give it to the pump. */
 void target_end(struct target *t, enum wire_end end);
+
+/* ---- target_finish.c ---- */
+
+/* For the crew. */
+void target_finish(void *job);
+/* Nothing of it goes on. The lock is held. */
+void target_show_end(struct target *t, enum wire_end end);
 
 /* ---- target_resume.c ---- */
 

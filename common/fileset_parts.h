@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fileset_parts.h - what fileset.c and fileset_end.c share; of no use to others
+ * fileset_parts.h - what the files of a fileset share; of no use to others
  */
 #ifndef FILESET_PARTS_H
 #define FILESET_PARTS_H
@@ -67,6 +67,9 @@ struct fileset {
 	int64_t removed_packets, removed_bytes;
 	atomic_uint n_old;
 };
+
+/* fileset.c: how large the group's file may become, the others being as they are; 0: no limit */
+uint64_t fileset_room_for(const struct fileset *f, const struct fileset_group *g);
 
 /* fileset_end.c */
 char *fileset_file_name(const struct fileset *f, const struct fileset_group *g);

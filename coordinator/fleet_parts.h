@@ -85,6 +85,9 @@ struct fleet {
 /* fleet_node.c: the thread of one node. arg is its struct fleet_talk. */
 void *fleet_talk_main(void *arg);
 
+/* fleet_gather.c: what the node's last report names; what did not come is NULL in fetched */
+void fleet_gather_files(struct fleet_talk *t);
+
 /* fleet_arm.c */
 /* Armed by the first route that works: 0; -ENODATA: attached, and there is no such capture. */
 int fleet_arm(struct fleet_talk *t, struct err *err);

@@ -10,29 +10,7 @@
 
 #include "readahead.h"
 
-/* ---- pieces of a pool */
-
-struct instream_piece *instream_pool_take(struct instream_pool *p, size_t size)
-{
-	struct instream_piece *piece = p->settled;
-
-	if (piece && size == p->size) {
-		p->settled = piece->next;
-	} else {
-		piece = xmalloc(sizeof(*piece) + size);
-		piece->size = size;
-	}
-	piece->next = NULL;
-	return piece;
-}
-
-void instream_pool_drop(struct instream_pool *p, struct instream_piece *piece)
-{
-	if (!piece)
-		return;
-	piece->next = p->dropped;
-	p->dropped = piece;
-}
+/* ---- with a pool */
 
 void instream_drop(struct instream *s, uint64_t offset)
 {
@@ -44,33 +22,6 @@ void instream_drop(struct instream *s, uint64_t offset)
 	}
 	if (!s->first)
 		s->last = NULL;
-}
-
-/* A large one, as a packet of megabytes needs it, is seldom wanted again. */
-void instream_pool_settle(struct instream_pool *p)
-{
-	struct instream_piece *piece;
-
-	while ((piece = p->dropped)) {
-		p->dropped = piece->next;
-		if (piece->size == p->size) {
-			piece->next = p->settled;
-			p->settled = piece;
-		} else {
-			free(piece);
-		}
-	}
-}
-
-void instream_pool_release(struct instream_pool *p)
-{
-	struct instream_piece *piece;
-
-	instream_pool_settle(p);
-	while ((piece = p->settled)) {
-		p->settled = piece->next;
-		free(piece);
-	}
 }
 
 /* The piece takes the place of the one before, which stays until it is dropped. */

@@ -28,8 +28,9 @@ struct instream_piece {		/* of memory: one read, or more */
 };
 
 struct instream_pool {
-	size_t size;			/* of a piece: its streams' read_size */
+	size_t size;			/* of a piece: its streams' read_size; 256 KiB at most */
 	struct instream_piece *settled, *dropped;
+	struct instream_chunk *chunks;
 };
 
 struct instream {
@@ -55,7 +56,7 @@ struct instream {
 #define INSTREAM_E_SHORT 1	/* the end came before n bytes; have says how many there are */
 
 /* Room in front of what was read ahead (readahead.h), for what is left of the piece before. */
-#define INSTREAM_LEAD 4096u
+#define INSTREAM_LEAD 2048u
 
 /* 0, INSTREAM_E_SHORT, or -errno (never -EINVAL). Moves data (without a pool, all that was read). */
 int instream_need(struct instream *s, size_t n);
@@ -64,6 +65,8 @@ void instream_skip(struct instream *s, size_t n);
 void instream_release(struct instream *s);
 /* Nothing before this offset is wanted any more. */
 void instream_drop(struct instream *s, uint64_t offset);
+
+/* instream_pool.c; of another size than the pool's: for one record */
 struct instream_piece *instream_pool_take(struct instream_pool *p, size_t size);
 /* NULL is fine. */
 void instream_pool_drop(struct instream_pool *p, struct instream_piece *piece);

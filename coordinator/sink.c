@@ -120,6 +120,7 @@ static int open_other(struct sink *s, struct err *err)
 	if (s->fd < 0)
 		return err_errno(err, "cannot write '%s'", s->path);
 	s->buffer = xmalloc(PIPE_BUFFER);
+	(void)fcntl(s->fd, F_SETPIPE_SZ, PIPE_BUFFER);	/* fewer turns of reader and writer; no pipe: nothing */
 	return 0;
 }
 

@@ -18,7 +18,8 @@ gitlab=$top/deploy/ci/gitlab-ci.yml
 # npm_has NAME@VERSION...: installed below $BATS_FILE_TMPDIR; without npm's registry these promises cannot be tested, and that fails
 npm_has() {
 	local log=$BATS_TEST_TMPDIR/npm
-	timeout 240 npm install --silent --no-audit --no-fund --fetch-retries=3 --fetch-timeout=30000 --prefix "$BATS_FILE_TMPDIR/npm" "$@" >"$log" 2>&1 3>&- </dev/null ||
+	# node knows its own CAs only, and not the one of a company's proxy, which the system knows
+	NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt} timeout 240 npm install --silent --no-audit --no-fund --fetch-retries=3 --fetch-timeout=30000 --prefix "$BATS_FILE_TMPDIR/npm" "$@" >"$log" 2>&1 3>&- </dev/null ||
 		{ echo "npm cannot install $*:"; tail -n 5 "$log"; return 1; }
 }
 

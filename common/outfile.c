@@ -290,6 +290,11 @@ bool outfile_is_flushed(const struct outfile *o)
 	return !o->b || o->fill == o->b->skip;
 }
 
+uint64_t outfile_handed(const struct outfile *o)
+{
+	return o->b ? o->b->offset + o->b->skip : o->size;
+}
+
 /* The buffer leaves the file; its last page's bytes stay. NULL: nothing new is in it. */
 static struct disk_buffer *detach(struct outfile *o)
 {

@@ -35,7 +35,8 @@ struct segment {
 	int64_t first_ns, last_ns;	/* the least and the greatest time so far */
 	size_t n_interfaces;		/* with statistics in the trailer */
 	int64_t *received;		/* packets of each */
-	int64_t clean_ns;		/* monotonic: nothing in memory is older */
+	int64_t clean_ns;		/* monotonic: nothing in memory is older, but for a tick */
+	uint64_t handed;		/* bytes that were handed over by then */
 	struct segment_room room;
 	int dirfd;
 	char *name, *hidden;
@@ -160,6 +161,7 @@ int segment_open(struct segment **out, const struct segment_plan *p, struct err 
 		segment_discard(s);
 		return r;
 	}
+	s->handed = outfile_handed(s->file);
 	*out = s;
 	return 0;
 }
@@ -346,12 +348,16 @@ bool segment_is_flushed(const struct segment *s)
 
 int segment_tick(struct segment *s, int64_t now_ns, int age_ms, struct err *err)
 {
+	uint64_t handed = outfile_handed(s->file);
+	/* where buffers fill by themselves, half a one would cost the disk as much as a full one */
+	bool moves = age_ms && handed != s->handed;
 	int r;
 
-	if (!age_ms || now_ns - s->clean_ns >= age_ms * NS_PER_MS)
+	if (!moves && (!age_ms || now_ns - s->clean_ns >= age_ms * NS_PER_MS))
 		outfile_flush(s->file);
-	if (outfile_is_flushed(s->file))
+	if (moves || outfile_is_flushed(s->file))
 		s->clean_ns = now_ns;
+	s->handed = outfile_handed(s->file);
 	r = outfile_error(s->file);
 	return r ? failed(s, r, err) : 0;
 }

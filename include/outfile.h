@@ -46,6 +46,8 @@ int outfile_error(const struct outfile *o);
 uint64_t outfile_size(const struct outfile *o);
 /* Nothing waits in memory to be handed over. */
 bool outfile_is_flushed(const struct outfile *o);
+/* So many bytes are. */
+uint64_t outfile_handed(const struct outfile *o);
 /* Hands over what waits and gives the buffer back to the pool; does not wait for the disk. */
 void outfile_flush(struct outfile *o);
 /*

@@ -83,8 +83,8 @@ int segment_add_interface(struct segment *s, const struct pcapng_interface *i, u
 			  struct err *err);
 bool segment_is_flushed(const struct segment *s);
 /*
- * From time to time: hands over what may be older than age_ms (0: all), so that little is lost when
- * we die. now_ns: monotonic. 0, or -errno of a write that failed.
+ * From time to time: hands over what may be older than age_ms and the time since the last call (age 0: all),
+ * so that little is lost when we die. now_ns: monotonic. 0, or -errno of a write that failed.
  */
 int segment_tick(struct segment *s, int64_t now_ns, int age_ms, struct err *err);
 

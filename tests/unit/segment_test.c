@@ -202,6 +202,31 @@ static void test_large_packets(void **state)
 	unlinkat(folder, "2-000.pcapng", 0);
 }
 
+/* Little traffic is handed over when it is old; where buffers fill by themselves, nothing is done before they are full. */
+static void test_tick(void **state)
+{
+	struct pcapng_packet p = packet(1400, T0);
+	struct segment *s = open_segment("11-000.pcapng");
+	const int64_t now = clock_mono_ns();
+
+	assert_int_equal(add(s, &p, 0), 0);
+	assert_int_equal(segment_tick(s, now + 100 * NS_PER_MS, 250, NULL), 0);
+	assert_false(segment_is_flushed(s));
+	assert_int_equal(segment_tick(s, now + 300 * NS_PER_MS, 250, NULL), 0);
+	assert_true(segment_is_flushed(s));
+
+	for (int tick = 0; tick < 3; tick++) {
+		for (int i = 0; i < 2000; i++)
+			assert_int_equal(add(s, &p, 0), 0);
+		assert_int_equal(segment_tick(s, now + (600 + tick * 250) * NS_PER_MS, 250, NULL), 0);
+		assert_false(segment_is_flushed(s));
+	}
+	/* and the last ones are, one tick later */
+	assert_int_equal(segment_tick(s, now + 1350 * NS_PER_MS, 250, NULL), 0);
+	assert_true(segment_is_flushed(s));
+	segment_discard(s);
+}
+
 static void cut(const char *name, off_t by)
 {
 	cleanup_free char *hidden = segment_hidden_name(name);
@@ -458,6 +483,7 @@ int main(void)
 		cmocka_unit_test(test_salvage),
 		cmocka_unit_test(test_salvage_of_nothing),
 		cmocka_unit_test(test_quota),
+		cmocka_unit_test(test_tick),
 		cmocka_unit_test(test_half_a_write),
 		cmocka_unit_test(test_statistics),
 		ON_DISK(test_hidden_until_whole),

@@ -19,7 +19,7 @@ struct disk_buffer {
 	struct outfile *file;
 	uint64_t offset;		/* in the file, of data[0]; whole pages */
 	size_t skip, len;		/* data[0..skip) is in the file; up to len is to be */
-	struct disk_buffer *next;
+	struct disk_buffer *next;	/* while the disk has it */
 };
 
 #define DISK_EXTRA SIZE_MAX
@@ -39,6 +39,9 @@ void disk_submit(struct disk *d, struct disk_buffer *b);
 void disk_wait(struct disk *d, const unsigned *pending, pthread_cond_t *idle);
 
 /* outfile.c */
+/* One call can write both: next is of the same file, and begins where b ends. */
+bool outfile_joins(const struct disk_buffer *b, const struct disk_buffer *next);
+/* Writes b, and the one that joins it (b->next, or NULL). */
 void outfile_write(struct disk_buffer *b);
 /* Under the disk's lock. */
 void outfile_count(struct outfile *o, int by);

@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "disk_parts.h"
@@ -145,21 +146,51 @@ static int write_at(struct outfile *o, const uint8_t *p, size_t n, uint64_t at)
 	return 0;
 }
 
+bool outfile_joins(const struct disk_buffer *b, const struct disk_buffer *next)
+{
+	return next->file == b->file && !next->skip && next->offset == b->offset + b->len &&
+	       b->len - b->skip >= OUTFILE_DIRECT_MIN && next->len >= OUTFILE_DIRECT_MIN;
+}
+
+/* From its first new byte, or page, to its last. */
+static struct iovec span(const struct outfile *o, const struct disk_buffer *b)
+{
+	size_t whole = (b->len + DISK_ALIGN - 1) / DISK_ALIGN * DISK_ALIGN;
+
+	if (!o->is_direct)
+		return (struct iovec){ b->data + b->skip, b->len - b->skip };
+	memset(b->data + b->len, 0, whole - b->len);
+	return (struct iovec){ b->data, whole };
+}
+
+/* What one call does not write whole is written anew, each part by itself. */
+static int write_spans(struct outfile *o, const struct iovec *v, int n, uint64_t at)
+{
+	const uint64_t end = at + v[0].iov_len + (n > 1 ? v[1].iov_len : 0);
+	int r = 0;
+
+	if (n > 1 && pwritev(o->fd, v, n, (off_t)at) == (ssize_t)(end - at)) {
+		o->file_size = o->file_size < end ? end : o->file_size;
+		return 0;
+	}
+	for (int i = 0; !r && i < n; at += v[i++].iov_len)
+		r = write_at(o, v[i].iov_base, v[i].iov_len, at);
+	return r;
+}
+
 void outfile_write(struct disk_buffer *b)
 {
 	struct outfile *o = b->file;
-	size_t whole = (b->len + DISK_ALIGN - 1) / DISK_ALIGN * DISK_ALIGN;
-	int r;
+	struct iovec v[2];
+	int r, n = 0;
 
 	if (outfile_error(o))
 		return;
 	set_direct(o, b->len - b->skip >= OUTFILE_DIRECT_MIN);
-	if (o->is_direct) {
-		memset(b->data + b->len, 0, whole - b->len);
-		r = write_at(o, b->data, whole, b->offset);
-	} else {
-		r = write_at(o, b->data + b->skip, b->len - b->skip, b->offset + b->skip);
-	}
+	v[n++] = span(o, b);
+	if (b->next)
+		v[n++] = span(o, b->next);
+	r = write_spans(o, v, n, b->offset + (o->is_direct ? 0 : b->skip));
 	if (r)
 		atomic_store_explicit(&o->error, r, memory_order_relaxed);
 }

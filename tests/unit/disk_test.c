@@ -139,6 +139,54 @@ static void test_memory_is_given_back(void **state)
 	disk_stop(d);
 }
 
+static unsigned long long write_calls(void)
+{
+	cleanup_free char *text = util_read_file("/proc/self/io", 4096);
+	const char *at = text ? strstr(text, "syscw: ") : NULL;
+
+	assert_non_null(at);
+	return strtoull(at + strlen("syscw: "), NULL, 10);
+}
+
+static uint64_t size_of_file(int number)
+{
+	cleanup_free char *name = xasprintf("%d", number);
+	struct stat st;
+
+	assert_int_equal(fstatat(folder, name, &st, 0), 0);
+	return (uint64_t)st.st_size;
+}
+
+/* Large orders that follow each other are written two at a time, and the last one does not wait for another. */
+static void test_large_orders_gather(void **state)
+{
+	struct disk *d = start();
+	struct outfile *o[1] = { open_file(d, 0) };
+	const unsigned long long before = write_calls();
+	uint64_t handed;
+	char hex[CHECKSUM_HEX];
+
+	for (int i = 0; i < 12 * 8; i++) {
+		uint8_t *p;
+
+		while (!(p = outfile_reserve(o[0], DISK_BUFFER / 8, NULL)))
+			clock_sleep_ms(1);
+		memset(p, i, DISK_BUFFER / 8);
+		outfile_advance(o[0], DISK_BUFFER / 8);
+		clock_sleep_ms(1);
+	}
+	handed = outfile_handed(o[0]);
+	assert_true(handed >= 11 * (uint64_t)DISK_BUFFER);
+	for (int ms = 0; ms < 2000 && size_of_file(0) < handed; ms++)
+		clock_sleep_ms(1);
+	assert_int_equal(size_of_file(0), handed);
+	assert_true(write_calls() - before < 11);
+	assert_int_equal(outfile_finish(o[0], hex), 0);
+	judge_says("xxhsum -H2 0", hex);
+	close_all(o, 1);
+	disk_stop(d);
+}
+
 struct writer {
 	struct disk *disk;
 	pthread_t thread;
@@ -206,6 +254,7 @@ int main(void)
 		cmocka_unit_test(test_exhausted),
 		cmocka_unit_test(test_all_are_full),
 		cmocka_unit_test(test_memory_is_given_back),
+		cmocka_unit_test(test_large_orders_gather),
 		cmocka_unit_test(test_many_threads),
 	};
 

@@ -322,7 +322,7 @@ size_t disk_resident(struct disk *d)
 	size_t sum;
 
 	pthread_mutex_lock(&d->lock);
-	sum = d->large.touched * DISK_BUFFER + d->small.touched * DISK_SMALL;
+	sum = d->large.touched * (DISK_BUFFER + DISK_STAGE) + d->small.touched * DISK_SMALL;
 	pthread_mutex_unlock(&d->lock);
 	return sum;
 }

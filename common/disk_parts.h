@@ -14,6 +14,7 @@ struct outfile;
 /* A buffer, and with it what is to be written: one order at a time. */
 struct disk_buffer {
 	uint8_t *data;
+	uint8_t *stage;			/* DISK_STAGE bytes beside it, of a large one; or NULL */
 	size_t size;
 	size_t index;			/* in its pool; DISK_EXTRA: of none */
 	struct outfile *file;
@@ -23,6 +24,7 @@ struct disk_buffer {
 };
 
 #define DISK_EXTRA SIZE_MAX
+#define DISK_STAGE (24u << 10)		/* the processor's nearest cache holds it */
 
 /*
  * need: bytes that must fit. large: better a large one. NULL: none is free. For what cannot wait
@@ -38,11 +40,15 @@ void disk_submit(struct disk *d, struct disk_buffer *b);
 /* Until the disk has nothing of the file. *pending and idle belong to the file. */
 void disk_wait(struct disk *d, const unsigned *pending, pthread_cond_t *idle);
 
-/* outfile.c */
+/* ---- outfile_write.c ---- */
+
 /* One call can write both: next is of the same file, and begins where b ends. */
 bool outfile_joins(const struct disk_buffer *b, const struct disk_buffer *next);
 /* Writes b, and the one that joins it (b->next, or NULL). */
 void outfile_write(struct disk_buffer *b);
+
+/* ---- outfile.c ---- */
+
 /* Under the disk's lock. */
 void outfile_count(struct outfile *o, int by);
 unsigned outfile_pending(const struct outfile *o);

@@ -16,17 +16,24 @@
 #include <string.h>
 #include <sys/mman.h>
 
+static void *reserve(size_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 int pool_init(struct pool *p, size_t n, size_t size, size_t grain, struct err *err)
 {
 	uint8_t *data;
 
 	p->range_size = n * size + grain;
-	p->range = mmap(NULL, p->range_size, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p->range == MAP_FAILED) {
-		p->range = NULL;
+	p->range = reserve(p->range_size);
+	if (p->range && grain == POOL_HUGE)
+		p->stages = reserve(n * DISK_STAGE);
+	if (!p->range || (grain == POOL_HUGE && !p->stages))
 		return err_errno(err, "cannot have memory for writing files");
-	}
 	data = (uint8_t *)(((uintptr_t)p->range + grain - 1) & ~(uintptr_t)(grain - 1));
 	p->n = n;
 	p->size = size;
@@ -34,7 +41,10 @@ int pool_init(struct pool *p, size_t n, size_t size, size_t grain, struct err *e
 	p->v = xcalloc(n, sizeof(*p->v));
 	p->busy = xcalloc(n, sizeof(*p->busy));
 	for (size_t i = 0; i < n; i++)
-		p->v[i] = (struct disk_buffer){ .data = data + i * size, .size = size, .index = i };
+		p->v[i] = (struct disk_buffer){
+			.data = data + i * size, .size = size, .index = i,
+			.stage = p->stages ? p->stages + i * DISK_STAGE : NULL,
+		};
 	/* where there are none, small ones do */
 	if (grain == POOL_HUGE)
 		madvise(data, n * size, MADV_HUGEPAGE);
@@ -45,6 +55,8 @@ void pool_release(struct pool *p)
 {
 	if (p->range)
 		munmap(p->range, p->range_size);
+	if (p->stages)
+		munmap(p->stages, p->n * DISK_STAGE);
 	free(p->v);
 	free(p->busy);
 }
@@ -79,6 +91,9 @@ void pool_trim(struct pool *p)
 
 	if (to > from)
 		madvise(p->v[0].data + from, to - from, MADV_DONTNEED);
+	if (to > from && p->stages)
+		madvise(p->stages + p->high * DISK_STAGE, (p->touched - p->high) * DISK_STAGE,
+			MADV_DONTNEED);
 	if (p->touched > p->high)
 		p->touched = p->high;
 	for (p->high = p->n; p->high && !p->busy[p->high - 1]; p->high--)

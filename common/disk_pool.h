@@ -18,6 +18,7 @@ struct pool {
 	size_t n, size, grain;		/* grain: what is given back at once */
 	void *range;
 	size_t range_size;
+	uint8_t *stages;		/* of buffers of huge pages; or NULL */
 	bool *busy;
 	size_t touched, high;		/* one behind the last: in memory; taken in this period */
 	atomic_size_t taken;

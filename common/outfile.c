@@ -10,43 +10,22 @@
  * The checksum is taken by who fills the buffer, in steps that are still in the processor's cache:
  * so it costs a third of what the disk's thread would need for it.
  *
- * Of the fields that the writing thread changes, `pending` is under the disk's lock, `error` is
- * atomic, and the others are touched by one write at a time, and by others only when pending is 0.
+ * Copying large packets is limited by the memory. They are gathered in a stage, which the nearest
+ * cache holds, and go from there into the buffer past the cache (stream_copy.h): nobody reads the
+ * buffer's old bytes for that. With small ones nothing is won.
  */
-#include "outfile.h"
+#include "outfile_parts.h"
+#include "stream_copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include <unistd.h>
-
-#include "disk_parts.h"
 
 #define SUM_STEP (32u << 10)
 #define PUT_STEP (32u << 10)	/* fits behind a page's bytes into the smallest buffer */
-
-struct outfile {
-	struct disk *disk;
-	struct disk_buffer *b;		/* NULL: all is handed over */
-	size_t fill, summed;		/* bytes in b; those that the checksum knows */
-	size_t room;			/* behind them; 0 without a buffer */
-	uint64_t size;
-	struct checksum *sum;
-	bool busy;			/* the last buffer was much used: the next is a large one */
-	uint8_t tail[DISK_ALIGN];	/* without a buffer: the last page's bytes */
-	struct disk_buffer own;		/* without a disk */
-
-	unsigned pending;
-	pthread_cond_t idle;
-	atomic_int error;
-	/* the writing thread's */
-	int fd;
-	bool can_direct, is_direct;
-	uint64_t file_size;
-};
+#define STAGED_MIN 512		/* bytes that are asked for at once: a large packet */
 
 static size_t page_rest(uint64_t n)
 {
@@ -98,8 +77,6 @@ void outfile_free(struct outfile *o)
 	free(o);
 }
 
-/* ---- writing: the disk's thread, or the caller's without a disk and at the end ---- */
-
 void outfile_count(struct outfile *o, int by)
 {
 	o->pending += (unsigned)by;
@@ -112,96 +89,22 @@ unsigned outfile_pending(const struct outfile *o)
 	return o->pending;
 }
 
-static void set_direct(struct outfile *o, bool direct)
-{
-	if (!o->can_direct || o->is_direct == direct)
-		return;
-	if (fcntl(o->fd, F_SETFL, O_WRONLY | (direct ? O_DIRECT : 0)) == 0)
-		o->is_direct = direct;
-	else
-		o->can_direct = false;
-}
-
-/* EINVAL of a direct write is a file system that promised too much, or has larger pages. */
-static int write_at(struct outfile *o, const uint8_t *p, size_t n, uint64_t at)
-{
-	while (n) {
-		ssize_t put = pwrite(o->fd, p, n, (off_t)at);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0 && errno == EINVAL && o->is_direct) {
-			set_direct(o, false);
-			o->can_direct = false;
-			continue;
-		}
-		if (put <= 0)
-			return put < 0 ? -errno : -EIO;
-		p += put;
-		n -= (size_t)put;
-		at += (uint64_t)put;
-		if (o->file_size < at)
-			o->file_size = at;
-	}
-	return 0;
-}
-
-bool outfile_joins(const struct disk_buffer *b, const struct disk_buffer *next)
-{
-	return next->file == b->file && !next->skip && next->offset == b->offset + b->len &&
-	       b->len - b->skip >= OUTFILE_DIRECT_MIN && next->len >= OUTFILE_DIRECT_MIN;
-}
-
-/* From its first new byte, or page, to its last. */
-static struct iovec span(const struct outfile *o, const struct disk_buffer *b)
-{
-	size_t whole = (b->len + DISK_ALIGN - 1) / DISK_ALIGN * DISK_ALIGN;
-
-	if (!o->is_direct)
-		return (struct iovec){ b->data + b->skip, b->len - b->skip };
-	memset(b->data + b->len, 0, whole - b->len);
-	return (struct iovec){ b->data, whole };
-}
-
-/* What one call does not write whole is written anew, each part by itself. */
-static int write_spans(struct outfile *o, const struct iovec *v, int n, uint64_t at)
-{
-	const uint64_t end = at + v[0].iov_len + (n > 1 ? v[1].iov_len : 0);
-	int r = 0;
-
-	if (n > 1 && pwritev(o->fd, v, n, (off_t)at) == (ssize_t)(end - at)) {
-		o->file_size = o->file_size < end ? end : o->file_size;
-		return 0;
-	}
-	for (int i = 0; !r && i < n; at += v[i++].iov_len)
-		r = write_at(o, v[i].iov_base, v[i].iov_len, at);
-	return r;
-}
-
-void outfile_write(struct disk_buffer *b)
-{
-	struct outfile *o = b->file;
-	struct iovec v[2];
-	int r, n = 0;
-
-	if (outfile_error(o))
-		return;
-	set_direct(o, b->len - b->skip >= OUTFILE_DIRECT_MIN);
-	v[n++] = span(o, b);
-	if (b->next)
-		v[n++] = span(o, b->next);
-	r = write_spans(o, v, n, b->offset + (o->is_direct ? 0 : b->skip));
-	if (r)
-		atomic_store_explicit(&o->error, r, memory_order_relaxed);
-}
-
 /* ---- filling ---- */
 
+/* All of b is in its data, and in the checksum. */
 static void sum_up(struct outfile *o)
 {
-	if (o->b && o->fill > o->summed)
-		checksum_add(o->sum, o->b->data + o->summed, o->fill - o->summed);
+	size_t n = o->fill - o->summed;
+
+	if (o->b && n) {
+		uint8_t *to = o->b->data + o->summed;
+
+		checksum_add(o->sum, o->staged ? o->b->stage : to, n);
+		if (o->staged)
+			stream_copy(to, o->b->stage, n);
+	}
 	o->summed = o->fill;
+	o->staged = false;
 }
 
 /* b up to len; behind the call it is not ours. */
@@ -271,12 +174,30 @@ static bool next_buffer(struct outfile *o, size_t n, bool must)
 	return true;
 }
 
+/* The stage has room for n bytes; *room becomes how many it has. */
+static uint8_t *reserve_staged(struct outfile *o, size_t n, size_t *room)
+{
+	if (!o->staged || o->fill - o->summed + n > DISK_STAGE)
+		sum_up(o);
+	o->staged = true;
+	*room = DISK_STAGE - (o->fill - o->summed);
+	if (*room > o->room)
+		*room = o->room;
+	return o->b->stage + (o->fill - o->summed);
+}
+
 uint8_t *outfile_reserve(struct outfile *o, size_t n, size_t *room)
 {
+	size_t some;
+
+	room = room ? room : &some;
 	if (o->room < n && !next_buffer(o, n, false))
 		return NULL;
-	if (room)
-		*room = o->room;
+	if (o->b->stage && n >= STAGED_MIN && n <= DISK_STAGE)
+		return reserve_staged(o, n, room);
+	if (o->staged)
+		sum_up(o);
+	*room = o->room;
 	return o->b->data + o->fill;
 }
 
@@ -285,7 +206,7 @@ void outfile_advance(struct outfile *o, size_t n)
 	o->fill += n;
 	o->room -= n;
 	o->size += n;
-	if (o->fill - o->summed >= SUM_STEP)
+	if (!o->staged && o->fill - o->summed >= SUM_STEP)
 		sum_up(o);
 }
 
@@ -298,6 +219,8 @@ int outfile_put(struct outfile *o, const void *p, size_t n)
 
 		if (o->room < part && !next_buffer(o, part, true))
 			return outfile_error(o);
+		if (o->staged)
+			sum_up(o);
 		memcpy(o->b->data + o->fill, from, part);
 		outfile_advance(o, part);
 		from += part;

@@ -9,40 +9,16 @@
  *
  * Room is taken ahead of what is put, a step at a time, and the trailer's at the beginning. So
  * whatever was put may be written, and a file can be ended when the room is.
- *
- * A name is given by renaming, and the directory is not synced for it: who notes the file in the
- * same directory syncs that (spool_write_json), and a file that nobody noted is found under its
- * hidden name, whole.
  */
-#include "segment.h"
-#include "outfile.h"
+#include "segment_parts.h"
 #include "pcapfile.h"
 #include "pcapng_packet.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
-#define HEADER_MAX (4u << 20)	/* section, interfaces and up to WIRE_HOSTS_MAX names */
-
-struct segment {
-	struct outfile *file;
-	enum wire_format format;
-	uint64_t trailer;		/* bytes of it */
-	uint64_t taken;			/* of the spool's room */
-	uint64_t shared;		/* its size when it was shared last */
-	int64_t packets, truncated;
-	int64_t first_ns, last_ns;	/* the least and the greatest time so far */
-	size_t n_interfaces;		/* with statistics in the trailer */
-	int64_t *received;		/* packets of each */
-	int64_t clean_ns;		/* monotonic: nothing in memory is older, but for a tick */
-	uint64_t handed;		/* bytes that were handed over by then */
-	struct segment_room room;
-	int dirfd;
-	char *name, *hidden;
-	const char *stats_comment;
-	bool counts_drops;
-};
+#define AHEAD_MIN 256		/* bytes of a packet: what is less came with its header */
+#define CACHE_LINE 64
 
 static int put_header(struct buf *b, const struct segment_plan *p)
 {
@@ -57,42 +33,6 @@ static int put_header(struct buf *b, const struct segment_plan *p)
 	if (!r && p->n_names)
 		r = pcapng_put_names(b, p->names, p->n_names);
 	return r;
-}
-
-static int put_trailer(struct buf *b, const struct segment *s, const struct segment_end *end)
-{
-	int r = 0;
-
-	for (size_t i = 0; !r && i < s->n_interfaces; i++) {
-		const struct pcapng_stats one = {
-			.interface = (uint32_t)i, .ts_ns = end->end_ns,
-			.start_ns = end->start_ns, .end_ns = end->end_ns,
-			.received = s->received[i],
-			.dropped = i || !s->counts_drops ? -1 : end->dropped,
-			.comment = i ? NULL : s->stats_comment,
-		};
-
-		r = pcapng_put_stats(b, &one);
-	}
-	return r;
-}
-
-static int measure_trailer(struct segment *s)
-{
-	/* an absent time would not be written */
-	const struct segment_end some = { .start_ns = 1, .end_ns = 1 };
-	struct buf b = BUF_INIT(HEADER_MAX);
-	int r = put_trailer(&b, s, &some);
-
-	s->trailer = b.len;
-	buf_release(&b);
-	return r;
-}
-
-static int failed(const struct segment *s, int r, struct err *err)
-{
-	errno = -r;
-	return err_errno(err, "cannot write %s", s->name);
 }
 
 static int take(struct segment *s, uint64_t n, struct err *err)
@@ -122,11 +62,11 @@ static void set_interfaces(struct segment *s, size_t n)
 
 static int begin(struct segment *s, const struct segment_plan *p, struct err *err)
 {
-	cleanup_buf struct buf header = BUF_INIT(HEADER_MAX);
+	cleanup_buf struct buf header = BUF_INIT(SEGMENT_HEADER_MAX);
 	int r = put_header(&header, p);
 
 	if (!r)
-		r = measure_trailer(s);
+		r = segment_measure_trailer(s);
 	if (r)
 		return err_set(err, r, "the header of %s would be too large", p->name);
 	r = take(s, header.len + s->trailer + SEGMENT_ROOM_STEP, err);
@@ -137,7 +77,7 @@ static int begin(struct segment *s, const struct segment_plan *p, struct err *er
 	r = outfile_put(s->file, header.data, header.len);
 	outfile_flush(s->file);
 	r = r ? r : outfile_error(s->file);
-	return r ? failed(s, r, err) : 0;
+	return r ? segment_failed(s, r, err) : 0;
 }
 
 int segment_open(struct segment **out, const struct segment_plan *p, struct err *err)
@@ -166,17 +106,6 @@ int segment_open(struct segment **out, const struct segment_plan *p, struct err 
 	return 0;
 }
 
-/* kept: bytes of it that stay on the disk. */
-static void release(struct segment *s, uint64_t kept)
-{
-	if (s->room.give)
-		s->room.give(s->room.arg, (int64_t)(s->taken - kept));
-	free(s->received);
-	free(s->name);
-	free(s->hidden);
-	free(s);
-}
-
 void segment_free(struct segment *s)
 {
 	uint64_t kept;
@@ -185,7 +114,7 @@ void segment_free(struct segment *s)
 		return;
 	kept = s->file ? outfile_size(s->file) : 0;
 	outfile_free(s->file);
-	release(s, kept);
+	segment_release(s, kept);
 }
 
 void segment_discard(struct segment *s)
@@ -195,7 +124,7 @@ void segment_discard(struct segment *s)
 	if (s->file)
 		unlinkat(s->dirfd, s->hidden, 0);
 	outfile_free(s->file);
-	release(s, 0);
+	segment_release(s, 0);
 }
 
 uint64_t segment_size(const struct segment *s)
@@ -225,6 +154,13 @@ static bool is_of_run(const struct segment_run *run, const struct pcapng_packet 
 	return run->numbers[p->interface] != SEGMENT_OTHER && p->ts_ns < run->until_ns;
 }
 
+/* The processor sees by itself where a stream goes on, but not beyond a page, and packets are not pages. */
+static inline void look_ahead(const struct pcapng_packet *p)
+{
+	for (uint32_t i = 0; i < p->caplen && p->caplen >= AHEAD_MIN; i += CACHE_LINE)
+		__builtin_prefetch(p->data + i);
+}
+
 /*
  * From `to` on, as long as they are of the run and fit into room; returns how many. The packet path
  * is this loop, once for each format.
@@ -243,6 +179,8 @@ put_packets(struct segment *s, enum wire_format format, const struct segment_run
 
 		if (size > room - put)
 			break;
+		if (i + 1 < n)
+			look_ahead(&p[i + 1]);
 		if (format == WIRE_PCAP) {
 			pcapfile_put_packet(to + put, &p[i]);
 		} else {
@@ -266,7 +204,7 @@ static int no_memory_for(const struct segment *s, struct err *err)
 {
 	int r = outfile_error(s->file);
 
-	return r ? failed(s, r, err) : SEGMENT_E_BUSY;
+	return r ? segment_failed(s, r, err) : SEGMENT_E_BUSY;
 }
 
 /* Where the packet can stand, and *room behind that for more. */
@@ -320,14 +258,14 @@ int segment_add(struct segment *s, const struct segment_run *run, const struct p
 int segment_add_interface(struct segment *s, const struct pcapng_interface *i, uint64_t max_size,
 			  struct err *err)
 {
-	cleanup_buf struct buf b = BUF_INIT(HEADER_MAX);
+	cleanup_buf struct buf b = BUF_INIT(SEGMENT_HEADER_MAX);
 	uint64_t trailer = s->trailer;
 	int r = s->format == WIRE_PCAP ? -EINVAL : pcapng_put_interface(&b, i);
 
 	if (r)
 		return err_set(err, r, "%s takes no further interface", s->name);
 	set_interfaces(s, s->n_interfaces + 1);
-	r = measure_trailer(s);
+	r = segment_measure_trailer(s);
 	if (!r && max_size && segment_size(s) + b.len > max_size)
 		r = SEGMENT_E_FULL;
 	if (!r)
@@ -359,7 +297,7 @@ int segment_tick(struct segment *s, int64_t now_ns, int age_ms, struct err *err)
 		s->clean_ns = now_ns;
 	s->handed = outfile_handed(s->file);
 	r = outfile_error(s->file);
-	return r ? failed(s, r, err) : 0;
+	return r ? segment_failed(s, r, err) : 0;
 }
 
 int segment_share(struct segment *s)
@@ -373,41 +311,4 @@ int segment_share(struct segment *s)
 		return -1;
 	s->shared = outfile_size(s->file);
 	return fd;
-}
-
-/* ---- the end ---- */
-
-int segment_commit(struct segment *s, const struct segment_end *end, struct wire_file *out,
-		   struct err *err)
-{
-	cleanup_buf struct buf trailer = BUF_INIT(HEADER_MAX);
-	int r = put_trailer(&trailer, s, end);
-
-	if (r)
-		return err_set(err, r, "the statistics of %s would be too large", s->name);
-	r = outfile_put(s->file, trailer.data, trailer.len);
-	s->trailer = 0;
-	if (!r)
-		r = outfile_finish(s->file, out->xxh128);
-	if (!r && renameat(s->dirfd, s->hidden, s->dirfd, s->name))
-		r = -errno;
-	if (r)
-		return failed(s, r, err);
-	out->name = xstrdup(s->name);
-	out->bytes = (int64_t)outfile_size(s->file);
-	out->packets = s->packets;
-	out->first_ns = s->packets ? s->first_ns : 0;
-	out->last_ns = s->packets ? s->last_ns : 0;
-	return 0;
-}
-
-int segment_rescue(struct segment *s, struct wire_file *out, struct err *err)
-{
-	int r;
-
-	/* what is with the disk comes first */
-	outfile_free(s->file);
-	r = segment_salvage(s->dirfd, s->name, out, err);
-	release(s, r ? 0 : (uint64_t)out->bytes);
-	return r;
 }

@@ -22,7 +22,7 @@
 
 struct disk;
 
-/* buffers: the large ones, at least 2; memory is at most buffers * 3 MiB. */
+/* buffers: the large ones, at least 2; memory is at most buffers * (3 MiB and 24 KiB). */
 int disk_start(struct disk **out, size_t buffers, struct err *err);
 /* All files are closed by now. NULL is fine. */
 void disk_stop(struct disk *d);

@@ -46,6 +46,16 @@ static void fill(struct outfile *o, size_t n)
 	outfile_advance(o, n);
 }
 
+static void put(struct outfile *o, size_t n)
+{
+	uint64_t at = outfile_size(o);
+	cleanup_free uint8_t *p = xmalloc(n + 1);
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = byte_at(at + i);
+	assert_int_equal(outfile_put(o, p, n), 0);
+}
+
 static uint64_t check_bytes(int dirfd, const char *name, uint64_t most)
 {
 	cleanup_close int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
@@ -90,8 +100,10 @@ static void check_mixed(int dirfd, unsigned seed)
 		unsigned kind = (unsigned)rand_r(&seed) % 100;
 		size_t n = (size_t)rand_r(&seed);
 
-		if (kind < 60)
+		if (kind < 50)
 			fill(o, n % 3000);
+		else if (kind < 60)
+			put(o, n % 3000);
 		else if (kind < 75)
 			fill(o, n % 70000);
 		else if (kind < 80)

@@ -45,10 +45,9 @@ struct target {
 	enum wire_end wanted_end;	/* asked for by others */
 	int64_t wanted_stop_ns;
 	char *wanted_error;
-	bool syncing;			/* the crew is at it */
+	bool syncing;			/* the syncer is at it */
 	int64_t safe_ns;		/* wall clock: what came before is on the disk; 0: nothing */
-	int *sync_fds;			/* the crew's, while syncing; else the pump's */
-	size_t n_sync_fds;
+	struct sync_job sync;		/* the syncer's, while syncing; else the pump's */
 	int64_t syncing_from_ns;	/* what safe_ns will be */
 	/* the pump's; then the one's who finishes */
 	int64_t synced_ns;		/* monotonic: when syncing began last */
@@ -86,9 +85,11 @@ bool target_is_ending(struct target *t, enum pump_event event, int64_t now, int 
 /* The interfaces of the sniff that the files do not know yet. As fileset_declare. */
 int target_declare(struct target *t, struct err *err);
 void target_on_event(void *arg, enum pump_event event, int64_t now_ns);
-/* Runs fn(t) in the crew, which calls target_end_job; nothing of t goes away before that. */
-void target_hand_to_crew(struct target *t, void (*fn)(void *job));
+/* Others work for t, whose end waits for them; nothing of it goes away before target_end_job. */
+void target_begin_job(struct target *t);
 void target_end_job(struct target *t);
+/* Runs fn(t) in the crew, as such a job. */
+void target_hand_to_crew(struct target *t, void (*fn)(void *job));
 /* It ends; by the pump, or by whoever could not give it to the pump. */
 void target_end(struct target *t, enum wire_end end);
 

@@ -73,11 +73,16 @@ int target_declare(struct target *t, struct err *err)
 
 /* ---- the crew's work ---- */
 
-void target_hand_to_crew(struct target *t, void (*fn)(void *job))
+void target_begin_job(struct target *t)
 {
 	pthread_mutex_lock(t->env.lock);
 	t->jobs++;
 	pthread_mutex_unlock(t->env.lock);
+}
+
+void target_hand_to_crew(struct target *t, void (*fn)(void *job))
+{
+	target_begin_job(t);
 	crew_run(t->env.works->crew, fn, t);
 }
 

@@ -3,13 +3,11 @@
  * target_sync.c - one target of a capture: what was written is brought to the disk from time to time
  *
  * A node that loses its power loses what only its caches hold. So every TARGET_SYNC_MS the files are
- * synced, by the crew: the pump hands over descriptors of their own, and never waits. When
+ * synced, by the syncer: the pump hands over descriptors of their own, and never waits. When
  * that is done it is known up to when all packets are on the disk; this is where a gap begins at
  * the latest when nothing more is heard of this life (life.h).
  */
 #include "target_inside.h"
-
-#include <unistd.h>
 
 #define TARGET_SYNC_MS 5000
 /* What is older has left ring (two retire intervals) and memory (FLUSH_MS and a tick). */
@@ -24,18 +22,10 @@ static void synced(struct target *t, bool good)
 	pthread_mutex_unlock(t->env.lock);
 }
 
-static void sync_files(void *job)
+static void end_sync(void *target, bool good)
 {
-	struct target *t = job;
-	bool good = true;
-
-	for (size_t i = 0; i < t->n_sync_fds; i++) {
-		good &= fdatasync(t->sync_fds[i]) == 0;
-		util_close(t->sync_fds[i]);
-	}
-	util_freep(&t->sync_fds);
-	synced(t, good);
-	target_end_job(t);
+	synced(target, good);
+	target_end_job(target);
 }
 
 void target_sync(struct target *t, int64_t now_ns)
@@ -56,11 +46,13 @@ void target_sync(struct target *t, int64_t now_ns)
 	/* a disk that is behind has orders in its queue which this sync does not reach */
 	t->syncing_from_ns = disk_is_short(t->env.works->disk)
 				     ? 0 : clock_wall_ns() - UNDER_WAY_MS * NS_PER_MS;
-	t->n_sync_fds = fileset_share(t->files, &t->sync_fds);
-	if (t->n_sync_fds) {
-		target_hand_to_crew(t, sync_files);
+	t->sync = (struct sync_job){ .done = end_sync, .arg = t };
+	t->sync.n_fds = fileset_share(t->files, &t->sync.fds);
+	if (t->sync.n_fds) {
+		target_begin_job(t);
+		syncer_add(t->env.works->syncer, &t->sync);
 		return;
 	}
-	util_freep(&t->sync_fds);
+	util_freep(&t->sync.fds);
 	synced(t, true);
 }

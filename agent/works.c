@@ -19,6 +19,7 @@ int works_start(struct works *w, size_t ring_bytes, struct err *err)
 	*w = (struct works){ .rings = { .total = ring_bytes },
 			     .live_rings = { .total = ring_bytes / WORKS_LIVE_SHARE } };
 	w->crew = crew_new();
+	w->syncer = syncer_new(w->crew);
 	r = pump_start(&w->pump, err);
 	if (!r)
 		r = pump_start_aside(&w->live_pump, err);
@@ -32,6 +33,7 @@ int works_start(struct works *w, size_t ring_bytes, struct err *err)
 void works_stop(struct works *w)
 {
 	crew_free(w->crew);
+	syncer_free(w->syncer);
 	disk_stop(w->disk);		/* it wakes the pump */
 	pump_stop(w->pump);
 	pump_stop(w->live_pump);

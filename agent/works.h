@@ -9,6 +9,7 @@
 #include "disk.h"
 #include "pump.h"
 #include "ring.h"
+#include "syncer.h"
 
 #define WORKS_RING_BYTES (256u << 20)	/* --ring-bytes */
 #define WORKS_LIVE_SHARE 4		/* live views have a quarter of that, beside it */
@@ -17,6 +18,7 @@
 struct works {
 	struct pump *pump, *live_pump;
 	struct crew *crew;
+	struct syncer *syncer;
 	struct disk *disk;
 	struct ring_budget rings, live_rings;
 };

@@ -15,8 +15,8 @@
 #include <sys/prctl.h>
 
 #define PERIOD_NS (2 * NS_PER_S)
-#define NAP_NS (100 * NS_PER_MS)
-#define FAST_NS (NAP_NS / 2)	/* between two large orders: the next one comes within a nap */
+#define NAP_NS (100 * NS_PER_MS)	/* little orders wait so long for others, */
+#define HOLD_NS (300 * NS_PER_MS)	/* and a large one for a second, where the last came so soon */
 #define JOINED_MAX 2		/* orders that one call writes: 4 MiB are one request of most devices */
 
 
@@ -28,7 +28,7 @@ struct disk {
 	struct disk_buffer *queue, **queue_end;
 	int64_t period_ns;		/* when it began */
 	int64_t large_ns;		/* when a large order was taken up last */
-	bool expects_more;		/* within a nap */
+	int64_t nap_ns;			/* so soon more is expected; 0: nothing is */
 	bool stop, refused, napping;
 	void (*on_free)(void *arg);
 	void *arg;
@@ -159,11 +159,11 @@ static void trim(struct disk *d, int64_t now)
  */
 static void sleep_a_while(struct disk *d)
 {
-	int64_t until = clock_mono_ns() + (d->expects_more ? NAP_NS : PERIOD_NS);
+	int64_t until = clock_mono_ns() + (d->nap_ns ? d->nap_ns : PERIOD_NS);
 	const struct timespec t = { .tv_sec = until / NS_PER_S, .tv_nsec = until % NS_PER_S };
 
-	d->napping = d->expects_more;
-	d->expects_more = false;
+	d->napping = d->nap_ns;
+	d->nap_ns = 0;
 	if (!d->napping && !d->large.touched && !d->small.touched)
 		pthread_cond_wait(&d->work, &d->lock);
 	else
@@ -172,16 +172,17 @@ static void sleep_a_while(struct disk *d)
 	trim(d, clock_mono_ns());
 }
 
-/* Little orders come many at a time, and large ones of a fast file soon after each other. */
+/* Little orders come many at a time, and large ones of a busy file soon after each other. */
 static void expect_more(struct disk *d, const struct disk_buffer *b)
 {
 	int64_t now = clock_mono_ns();
 
 	if (!is_large(b)) {
-		d->expects_more = true;
+		d->nap_ns = NAP_NS;
 		return;
 	}
-	d->expects_more |= now - d->large_ns < FAST_NS;
+	if (!d->nap_ns && now - d->large_ns < HOLD_NS)
+		d->nap_ns = HOLD_NS;
 	d->large_ns = now;
 }
 

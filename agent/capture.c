@@ -339,9 +339,9 @@ static void tick_live(struct capture *c)
 		feed_cut_off(c->feed);
 }
 
-void capture_tick(struct capture *c)
+int64_t capture_tick(struct capture *c)
 {
-	int64_t now = clock_mono_ns();
+	int64_t now = clock_mono_ns(), limit = INT64_MAX;
 	enum wire_end end = WIRE_END_NONE;
 	bool dirty, check;
 	size_t n;
@@ -349,10 +349,10 @@ void capture_tick(struct capture *c)
 	pthread_mutex_lock(&c->lock);
 	capture_settle(c);
 	n = c->n_targets;
-	if (c->report.running && now >= c->deadline_ns)
-		end = WIRE_END_DURATION;
-	else if (c->report.running && has_lease(c) && now >= c->lease_ns)
-		end = WIRE_END_LEASE_EXPIRED;
+	if (c->report.running)
+		limit = has_lease(c) && c->lease_ns < c->deadline_ns ? c->lease_ns : c->deadline_ns;
+	if (now >= limit)
+		end = now >= c->deadline_ns ? WIRE_END_DURATION : WIRE_END_LEASE_EXPIRED;
 	check = c->report.running && !c->arming && now - c->checked_ns > NETNS_CHECK_MS * NS_PER_MS;
 	if (check)
 		c->checked_ns = now;
@@ -370,5 +370,6 @@ void capture_tick(struct capture *c)
 		tick_live(c);
 	else
 		capture_keep_life(c, false);
+	return end ? INT64_MAX : limit;
 }
 

@@ -97,7 +97,7 @@ void capture_join(struct capture *c, const struct local_task *t, struct engine *
 size_t capture_follow_tick(struct capture *c);
 
 /* Lease, deadline, vanished namespaces; writes the state when it has changed. */
-void capture_tick(struct capture *c);
+int64_t capture_tick(struct capture *c);
 
 /* NULL: it is not live. Lives as long as the capture. */
 struct feed *capture_feed(struct capture *c);

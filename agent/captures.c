@@ -292,18 +292,22 @@ static void forget_live(struct captures *r, struct capture *c)
 		captures_remove(r, capture_id(c), NULL);
 }
 
-void captures_tick(struct captures *r)
+int64_t captures_tick(struct captures *r)
 {
+	int64_t next = INT64_MAX;
 	size_t n;
 	struct capture **all = captures_all(r, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		capture_tick(all[i]);
+		int64_t limit = capture_tick(all[i]);
+
+		next = limit < next ? limit : next;
 		captures_drop_expired(r, all[i]);
 		forget_live(r, all[i]);
 	}
 	captures_give_back(all, n);
 	captures_hold_quota(r);
+	return next;
 }
 
 void captures_container_died(struct captures *r, const char *container_id)

@@ -51,8 +51,11 @@ void captures_count(struct captures *r, struct captures_counts *out);
  * When n bytes fit by now, because another thread was here, nothing is dropped.
  */
 bool captures_make_room(void *registry, int64_t n);
-/* Leases, deadlines, state files, keep and the quota: often. */
-void captures_tick(struct captures *r);
+/*
+ * Leases, deadlines, state files, keep and the quota: often. Returns when the next capture reaches its limit of
+ * time (monotonic; INT64_MAX: none does).
+ */
+int64_t captures_tick(struct captures *r);
 void captures_container_died(struct captures *r, const char *container_id);
 
 #endif

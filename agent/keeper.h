@@ -7,7 +7,7 @@
 
 #include "captures.h"
 
-#define KEEPER_TICK_MS 200
+#define KEEPER_TICK_MS 500
 
 struct keeper;
 

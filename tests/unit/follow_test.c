@@ -148,9 +148,10 @@ static void test_first_packets(void **state)
 	wire_report_release(&r);
 	end(c);
 	netns_remove(&w, "aaaa00000001");
-	/* the fake engine closes its last connection when the next one comes */
-	for (int i = 0; i < WAIT_MS / 10 && count_descriptors() > before + 1; i++)
-		clock_sleep_ms(10);
+	/* the fake engine closes connections when the next one comes: some came side by side */
+	for (int i = 1; i < WAIT_MS / 10 && count_descriptors() > before + 1; i++, clock_sleep_ms(10))
+		if (i % 100 == 0)
+			follow_container(follow, "9");
 	assert_true(count_descriptors() <= before + 1);
 }
 

@@ -188,7 +188,7 @@ static uint8_t *reserve_staged(struct outfile *o, size_t n, size_t *room)
 
 uint8_t *outfile_reserve(struct outfile *o, size_t n, size_t *room)
 {
-	size_t some;
+	size_t some = 0;
 
 	room = room ? room : &some;
 	if (o->room < n && !next_buffer(o, n, false))

@@ -319,7 +319,7 @@ staged() { [ -n "$(find "$SHARE/.$1.tar.partial-"* -type f)" ]; }
 }
 
 @test "-i captures one interface, -s keeps the beginning of each packet" {
-	run -0 swarmcap capture web -i eth0 -s 64 -d 500ms -o "$SHARE/eth0.tar"
+	run -0 swarmcap capture web -i eth0 -s 64 -d 1500ms -o "$SHARE/eth0.tar"
 	unpack "$SHARE/eth0.tar"
 	[ "$(manifest '[.targets[].interfaces[].name] | unique | join(" ")')" = eth0 ]
 	[ "$(manifest '.capture.snaplen')" -eq 64 ]

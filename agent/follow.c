@@ -178,6 +178,9 @@ static bool ask(struct follow *f, const char *id)
 	if (r) {
 		log_debug("container %.12s: %s", id, err.text);
 		engine_close(e);
+		/* no other event may come: the next sweep asks again */
+		if (r != ENGINE_E_NOT_FOUND)
+			follow_missed(f);
 		return r == ENGINE_E_NOT_FOUND;
 	}
 	r = local_task_decode(answer, &t);

@@ -25,6 +25,8 @@ static struct fake fake;
 static struct follow *follow;
 static atomic_bool slow_runs;	/* container 3's process */
 static atomic_int asked;
+static atomic_int refusals;	/* of the question about container 5, which is then listed, too */
+static atomic_bool lists_five;
 
 static const char *const version_header[] = { "Api-Version", "1.41", NULL };
 
@@ -42,11 +44,13 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *u
 			      size_t *size, void **state)
 {
 	static const char missing[] = "{\"message\": \"No such container\"}";
+	static const char busy[] = "{\"message\": \"context deadline exceeded\"}";
 
 	if (strstr(url, "/_ping"))
 		return fake_answer(c, 200, "OK", 2, version_header);
 	if (strstr(url, "/containers/json"))
-		return answer_json(c, "[{'Id': '4'}]");
+		return answer_json(c, atomic_load(&lists_five) ? "[{'Id': '4'}, {'Id': '5'}]"
+							       : "[{'Id': '4'}]");
 	atomic_fetch_add(&asked, 1);
 	if (strstr(url, "/containers/1/"))
 		return answer_json(c, TASK("1", "svc1", "true"));
@@ -55,6 +59,10 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *u
 	if (strstr(url, "/containers/3/"))
 		return answer_json(c, atomic_load(&slow_runs) ? TASK("3", "svc1", "true")
 							      : TASK("3", "svc1", "false"));
+	if (strstr(url, "/containers/5/") && atomic_fetch_sub(&refusals, 1) > 0)
+		return fake_answer(c, 500, busy, sizeof(busy) - 1, version_header);
+	if (strstr(url, "/containers/5/"))
+		return answer_json(c, TASK("5", "svc1", "true"));
 	if (strstr(url, "/containers/4/"))
 		return answer_json(c, TASK("4", "svc1", "true"));
 	return fake_answer(c, 404, missing, sizeof(missing) - 1, version_header);
@@ -176,6 +184,32 @@ static void test_foreign(void **state)
 	wire_report_release(&r);
 	end(c);
 	netns_remove(&w, "aaaa00000002");
+}
+
+/* An engine too busy to answer at the last event is asked again: no other event may come. */
+static void test_no_answer(void **state)
+{
+	struct wire_report r;
+	struct capture *c;
+
+	WORLD_SKIP(root);
+	atomic_store(&refusals, 2);
+	c = start();
+	await(c, &r, "web.3.t4", WIRE_FAILED);
+	wire_report_release(&r);
+	atomic_store(&lists_five, true);
+	netns_make(&w, "aaaa00000005");
+	await_candidates(c, 1);
+	netns_send(&w, "aaaa00000005", 5);
+	follow_container(follow, "5");
+	await(c, &r, "web.3.t5", WIRE_ARMED);
+	wire_report_release(&r);
+	capture_container_died(c, "5");
+	assert_int_equal(await(c, &r, "web.3.t5", WIRE_ENDED)->packets, 5);
+	wire_report_release(&r);
+	end(c);
+	netns_remove(&w, "aaaa00000005");
+	atomic_store(&lists_five, false);
 }
 
 /* Asked at its first event, when its process does not run yet, and again at the next. */
@@ -396,6 +430,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first_packets),
 		cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_slow_start),
 		cmocka_unit_test(test_dies_while_it_joins),
 		cmocka_unit_test(test_stop_while_it_starts),

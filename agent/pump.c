@@ -40,7 +40,6 @@ struct lane {
 	bool stopping, all_woken;	/* under the lock */
 	int64_t ticked_ns;
 	size_t paused;
-	size_t quiet;			/* items that said so in this turn */
 	bool aside;
 };
 
@@ -119,17 +118,6 @@ static bool is_stopping(struct lane *l, bool *has_items)
 	return stopping;
 }
 
-/* So many that the time of others is up soon, if that of some is. */
-static bool has_many(struct lane *l)
-{
-	bool many;
-
-	pthread_mutex_lock(&l->lock);
-	many = l->n >= PUMP_MANY;
-	pthread_mutex_unlock(&l->lock);
-	return many;
-}
-
 static int time_to_tick(const struct lane *l, bool has_items)
 {
 	int64_t left = l->ticked_ns + PUMP_TICK_MS * NS_PER_MS - clock_mono_ns();
@@ -161,7 +149,6 @@ static void *run(void *arg)
 		int n = epoll_wait(l->epoll, events, EVENTS, time_to_tick(l, has_items));
 		bool bell = false, tick;
 
-		l->quiet = 0;
 		for (int k = 0; k < n; k++) {
 			if (!events[k].data.ptr)
 				bell = true;
@@ -177,8 +164,6 @@ static void *run(void *arg)
 		if (bell || tick || l->paused)
 			walk(l, tick);
 		sweep(l);
-		if (n > 0 && l->quiet == (size_t)n && has_many(l))
-			clock_sleep_ms(PUMP_REST_MS);
 	}
 	return NULL;
 }
@@ -315,11 +300,6 @@ void pump_pause(struct pump_item *i, bool paused)
 	watch(i, EPOLL_CTL_MOD, paused ? 0 : EPOLLIN);
 	i->paused = paused;
 	i->lane->paused += paused ? 1 : (size_t)-1;
-}
-
-void pump_is_quiet(struct pump_item *i)
-{
-	i->lane->quiet++;
 }
 
 void pump_remove(struct pump_item *i)

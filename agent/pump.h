@@ -16,9 +16,6 @@
 #define PUMP_TICK_MS 250
 #define PUMP_PAUSE_MS 4		/* a ring of 8 MiB fills in 13 ms; waking costs 20 us */
 
-#define PUMP_MANY 16		/* items of a thread: */
-#define PUMP_REST_MS 4		/* after some of them it rests, for a ring of 512 KiB takes 128 MB/s so long */
-
 struct pump;
 struct pump_item;
 
@@ -44,11 +41,6 @@ int pump_add(struct pump *p, struct pump_item **out, int fd, pump_fn *fn, void *
 void pump_set_fd(struct pump_item *i, int fd);
 /* The descriptor is not looked at: instead it is woken every PUMP_PAUSE_MS. */
 void pump_pause(struct pump_item *i, bool paused);
-/*
- * There is little in it: its time was up. Of many items others' time is up within some milliseconds,
- * and with a rest in between they need one wake-up together.
- */
-void pump_is_quiet(struct pump_item *i);
 /* fn is never called again; the item is gone. */
 void pump_remove(struct pump_item *i);
 

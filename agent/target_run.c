@@ -292,8 +292,6 @@ static bool take(struct target *t, int64_t now)
 		target_hand_to_crew(t, retire);
 	}
 	pump_pause(t->item, false);
-	if (taken.is_idle)
-		pump_is_quiet(t->item);
 	/* little traffic: what there is goes to the disk, and the buffer to those who need it */
 	if (taken.is_idle || disk_is_short(t->env.works->disk))
 		fileset_tick(t->files, now, 0, NULL);

@@ -96,7 +96,10 @@ void capture_join(struct capture *c, const struct local_task *t, struct engine *
 /* Candidates grow old; how many are left. */
 size_t capture_follow_tick(struct capture *c);
 
-/* Lease, deadline, vanished namespaces; writes the state when it has changed. */
+/*
+ * Lease, deadline, vanished namespaces; writes the state when it has changed. Returns when it reaches its limit
+ * of time (monotonic; INT64_MAX: never, or it just did).
+ */
 int64_t capture_tick(struct capture *c);
 
 /* NULL: it is not live. Lives as long as the capture. */

@@ -13,7 +13,7 @@ struct keeper {
 	atomic_bool stopping;
 };
 
-/* A limit is kept to the millisecond, the rest can wait: a hundred targets cost a tick 0.3 ms. */
+/* Limits of time that were known at the last tick are not passed; the rest can wait. */
 static int time_to_tick(int64_t limit_ns)
 {
 	int64_t ms = (limit_ns - clock_mono_ns()) / NS_PER_MS + 1;

@@ -2,9 +2,9 @@
  *
  * syncer.h - files that grow are brought to the disk, many together
  *
- * Who writes them hands over descriptors and goes on; a thread of the crew writes all of
- * them back side by side, and syncs one after another. The first sync makes the file system's journal commit, and the
- * others find that done: for a hundred files it costs half of what a thread for each would.
+ * Who writes them hands over descriptors and goes on; a thread of the crew starts to write all of them back,
+ * and then syncs one after another. For a hundred files of 170 KiB on ext4 that cost 4 to 9 ms of CPU, and 9 to 10 with
+ * 32 threads side by side, which had to be made first.
  */
 #ifndef SYNCER_H
 #define SYNCER_H

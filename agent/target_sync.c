@@ -10,7 +10,7 @@
 #include "target_inside.h"
 
 #define TARGET_SYNC_MS 5000
-/* What is older has left ring (two retire intervals) and memory (FLUSH_MS and a tick). */
+/* What is older has left ring (two retire intervals) and memory (FLUSH_MS, a tick, and what the disk holds). */
 #define UNDER_WAY_MS (2 * SNIFF_RETIRE_MS + 1000)
 
 static void synced(struct target *t, bool good)

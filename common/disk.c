@@ -17,8 +17,6 @@
 #define PERIOD_NS (2 * NS_PER_S)
 #define NAP_NS (100 * NS_PER_MS)	/* little orders wait so long for others, */
 #define HOLD_NS (300 * NS_PER_MS)	/* and a large one for a second, where the last came so soon */
-#define JOINED_MAX 2		/* orders that one call writes: 4 MiB are one request of most devices */
-
 
 struct disk {
 	pthread_t thread;
@@ -186,13 +184,13 @@ static void expect_more(struct disk *d, const struct disk_buffer *b)
 	d->large_ns = now;
 }
 
-/* The next order, and behind it in the list those that the same call can write. */
+/* The next order, and behind it in the list the one that the same call can write. */
 static struct disk_buffer *next_orders(struct disk *d)
 {
 	struct disk_buffer *first = d->queue, *last = first;
 
-	for (int n = 1; n < JOINED_MAX && last->next && outfile_joins(last, last->next); n++)
-		last = last->next;
+	if (first->next && outfile_joins(first, first->next))
+		last = first->next;
 	d->queue = last->next;
 	if (!d->queue)
 		d->queue_end = &d->queue;

@@ -20,7 +20,7 @@ struct disk_buffer {
 	struct outfile *file;
 	uint64_t offset;		/* in the file, of data[0]; whole pages */
 	size_t skip, len;		/* data[0..skip) is in the file; up to len is to be */
-	struct disk_buffer *next;	/* while the disk has it */
+	struct disk_buffer *next;	/* NULL, but while the disk has it */
 };
 
 #define DISK_EXTRA SIZE_MAX

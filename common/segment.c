@@ -17,7 +17,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define AHEAD_MIN 256		/* bytes of a packet: what is less came with its header */
+#define AHEAD_MIN 256		/* bytes of a packet: what is less came with its header; */
+#define AHEAD_MAX 2048		/* behind that the processor goes on by itself */
 #define CACHE_LINE 64
 
 static int put_header(struct buf *b, const struct segment_plan *p)
@@ -157,7 +158,9 @@ static bool is_of_run(const struct segment_run *run, const struct pcapng_packet 
 /* The processor sees by itself where a stream goes on, but not beyond a page, and packets are not pages. */
 static inline void look_ahead(const struct pcapng_packet *p)
 {
-	for (uint32_t i = 0; i < p->caplen && p->caplen >= AHEAD_MIN; i += CACHE_LINE)
+	const uint32_t n = p->caplen < AHEAD_MIN ? 0 : p->caplen < AHEAD_MAX ? p->caplen : AHEAD_MAX;
+
+	for (uint32_t i = 0; i < n; i += CACHE_LINE)
 		__builtin_prefetch(p->data + i);
 }
 

@@ -16,6 +16,7 @@
 #include "units.h"
 #include "version.h"
 
+#define LEADER_WAIT_MS 60000	/* two elections and a split vote between them (cluster_leader.c) */
 #define ONE_BY_ONE_MAX 16	/* services: asking for more than that costs more than asking for all */
 
 /* ---- asking ---- */
@@ -178,7 +179,7 @@ static int load_members(struct engine *e, const json_t *info, struct cluster *c,
 int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err)
 {
 	cleanup_json json_t *info = NULL;
-	int rc = cluster_ask(e, "/info", &info, err);
+	int rc = cluster_ask_info(e, LEADER_WAIT_MS, &info, err);
 
 	return rc < 0 ? rc : load_members(e, info, c, err);
 }
@@ -186,17 +187,17 @@ int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err)
 int cluster_load_names(struct engine *e, struct cluster *c, struct err *err)
 {
 	cleanup_json json_t *info = NULL;
-	int rc = cluster_ask(e, "/info", &info, err);
+	int rc = cluster_ask_info(e, 0, &info, err);
 
 	if (rc == 0)
 		rc = load_nodes(e, info, c, err);
 	return rc < 0 ? rc : load_all_services(e, c, err);
 }
 
-static int load_self(struct engine *e, bool alone, struct cluster *c, struct err *err)
+static int load_self(struct engine *e, bool alone, int wait_ms, struct cluster *c, struct err *err)
 {
 	cleanup_json json_t *info = NULL;
-	int rc = cluster_ask(e, "/info", &info, err);
+	int rc = cluster_ask_info(e, wait_ms, &info, err);
 
 	if (rc < 0)
 		return rc;
@@ -207,7 +208,7 @@ static int load_self(struct engine *e, bool alone, struct cluster *c, struct err
 
 int cluster_load_self(struct engine *e, struct cluster *c, struct err *err)
 {
-	return load_self(e, true, c, err);
+	return load_self(e, true, LEADER_WAIT_MS, c, err);
 }
 
 static bool containers_only(const struct selector *list, size_t n)
@@ -266,7 +267,7 @@ int cluster_load(struct engine *e, char *const *names, size_t n, struct cluster 
 	int rc = parse(names, n, &list, err);
 
 	if (rc == 0)
-		rc = load_self(e, containers_only(list, n), c, err);
+		rc = load_self(e, containers_only(list, n), LEADER_WAIT_MS, c, err);
 	if (rc == 0)
 		rc = load_chosen(e, list, n, c, err);
 	return rc ? rc : resolve_check(names, n, c, err);
@@ -275,7 +276,7 @@ int cluster_load(struct engine *e, char *const *names, size_t n, struct cluster 
 int cluster_load_services(struct engine *e, const struct wire_service *list, size_t n,
 			  struct cluster *c, struct err *err)
 {
-	int rc = load_self(e, false, c, err);
+	int rc = load_self(e, false, 0, c, err);
 
 	if (rc == 0 && n > ONE_BY_ONE_MAX)
 		rc = load_all_services(e, c, err);

@@ -93,7 +93,7 @@ struct cluster {
 /* What they read of each entry: no more of a list need be parsed (jx_parse_some). */
 extern const char *const cluster_node_fields[], *const cluster_service_fields[],
 	*const cluster_task_fields[];
-/* info: the id, self. -EOPNOTSUPP with a sentence: no Swarm, a worker, locked. */
+/* info: the id, self. -EOPNOTSUPP with a sentence: no Swarm, a worker, locked, without a leader. */
 int cluster_decode_info(const json_t *info, struct cluster *c, struct err *err);
 /* They stand in the order of their names then. */
 int cluster_decode_nodes(const json_t *nodes, struct cluster *c, struct err *err);
@@ -112,6 +112,10 @@ int cluster_decode_container(const json_t *container, struct cluster *c, struct 
  */
 int cluster_decode_alone(const json_t *info, struct cluster *c, struct err *err);
 
+/*
+ * cluster_load, _load_nodes and _load_self wait for a leader when there is none at the moment, for a
+ * minute at most, and say so; the others are for who asks again by itself, and do not.
+ */
 /* Info, nodes and the agent's port only: for deploy, doctor, fetch, rm. */
 int cluster_load_nodes(struct engine *e, struct cluster *c, struct err *err);
 /* The same; of an Engine that is no manager itself alone. */

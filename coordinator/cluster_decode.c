@@ -134,6 +134,18 @@ static int not_in_swarm(const json_t *info, const char *state, struct err *err)
 		       why.len ? ": " : "", why.data);
 }
 
+static int no_leader(const json_t *info, struct err *err)
+{
+	cleanup_buf struct buf why = BUF_INIT(8 * WIRE_TEXT_MAX), name = BUF_INIT(8 * WIRE_TEXT_MAX);
+	cleanup_free char *hostname = text_at(info, "Name"), *error = text_at(info, "Swarm.Error");
+
+	buf_add_safe(&name, hostname);
+	buf_add_safe(&why, error);
+	return err_set(err, -EOPNOTSUPP, "%s knows of no leader of its Swarm: bring more than half "
+		       "of the managers back, or ask another one (-H)%s%s", name.data,
+		       why.len ? "; Docker says: " : "", why.data);
+}
+
 static int worker(const json_t *info, struct err *err)
 {
 	cleanup_buf struct buf name = BUF_INIT(8 * WIRE_TEXT_MAX), managers = BUF_INIT(1024);
@@ -169,6 +181,8 @@ int cluster_decode_info(const json_t *info, struct cluster *c, struct err *err)
 		return not_in_swarm(info, state, err);
 	if (!jx_bool(info, "Swarm.ControlAvailable", false))
 		return worker(info, err);
+	if (cluster_lacks_leader(info))
+		return no_leader(info, err);
 	if (!is_id(id) || !is_id(jx_str(info, "Swarm.NodeID", "")))
 		return err_set(err, -EINVAL, "Docker does not say the id of its Swarm");
 	if (c->id)

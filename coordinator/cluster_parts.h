@@ -23,6 +23,13 @@ int cluster_ask(struct engine *e, const char *path, json_t **out, struct err *er
 /* Long lists: of each entry what its decoder reads. */
 int cluster_ask_some(struct engine *e, const char *path, const char *const *fields, json_t **out,
 		     struct err *err);
+/* cluster_leader.c: a manager that knows of no leader, so it cannot say what there is. */
+bool cluster_lacks_leader(const json_t *info);
+/*
+ * GET /info. While the Swarm has no leader it is asked again, for wait_ms at most, and the log says so; then *out is what
+ * came last, which cluster_decode_info refuses.
+ */
+int cluster_ask_info(struct engine *e, int wait_ms, json_t **out, struct err *err);
 /* cluster_lists.c: what the selectors may mean and services by name do not tell. */
 bool cluster_takes_lists(const struct selector *list, size_t n);
 int cluster_load_lists(struct engine *e, const struct selector *list, size_t n, struct cluster *c,

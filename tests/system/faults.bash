@@ -118,11 +118,11 @@ spread() {
 	docker_on "$manager" service scale -d web=0 && wait_for 60 none_runs &&
 		docker_on "$manager" service scale -d web=6 && wait_for 60 all_run && wait_for 10 balanced
 }
-# A node that was away has lost its tasks to the others
+# A node that was away has lost its tasks to the others. Swarm takes its time for that, on a busy machine above all.
 well() {
-	wait_for 60 nodes_ready
+	wait_for 120 nodes_ready
 	wait_for 60 agents_answer
-	wait_for 60 all_run
+	wait_for 180 all_run
 	balanced || wait_for 240 spread
 }
 spool_of() { run_on "$1" sh -c 'echo /var/lib/docker/volumes/*/_data' | tr ' ' '\n' | grep swarmcap; }

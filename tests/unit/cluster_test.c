@@ -6,6 +6,7 @@
 #include "recorded.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 
 #include <curl/curl.h>
 
@@ -62,6 +63,10 @@ static void test_no_manager(void **state)
 		   "this Docker's Swarm is not ready (error): no\\x1b raft");
 	check_info(json_pack("{s:s, s:{s:s}}", "Name", "n", "Swarm", "LocalNodeState", "active"),
 		   "n is a worker: run swarmcap against a manager (managers: unknown)");
+	check_info(json_pack("{s:s, s:{s:s, s:b, s:s}}", "Name", "n", "Swarm", "LocalNodeState", "active", "ControlAvailable", 1,
+			     "Error", "rpc error\033"),
+		   "n knows of no leader of its Swarm: bring more than half of the managers back, or ask "
+		   "another one (-H); Docker says: rpc error\\x1b");
 	check_info(json_array(), "this Docker is not part of a Swarm");
 	check_info(json_pack("{s:[s, s], s:{s:s}}", "SecurityOptions", "name=seccomp,profile=default",
 			     "name=rootless", "Swarm", "LocalNodeState", "active"),
@@ -360,6 +365,8 @@ static void test_odd_task(void **state)
 
 static struct fake server;
 static json_t *answers[4];		/* info, nodes, services, tasks */
+static json_t *leaderless;		/* what /info answers so many times before */
+static atomic_uint n_leaderless;
 static char *asked_tasks;		/* the filters of the last /tasks */
 
 static enum MHD_Result answer_json(struct MHD_Connection *c, const json_t *j)
@@ -422,6 +429,10 @@ static enum MHD_Result serve(void *arg, struct MHD_Connection *c, const char *ur
 
 	if (strcmp(url, "/_ping") == 0)
 		return fake_answer(c, 200, "OK", 2, headers);
+	if (strcmp(url, "/v1.41/info") == 0 && n_leaderless) {
+		n_leaderless--;
+		return answer_json(c, leaderless);
+	}
 	if (strcmp(url, "/v1.41/info") == 0)
 		return answer_json(c, answers[0]);
 	if (strcmp(url, "/v1.41/nodes") == 0)
@@ -539,6 +550,37 @@ static void test_lists(void **state)
 	cluster_release(&c);
 }
 
+/* A manager during an election: neither id nor nodes, only words. */
+static void test_no_leader(void **state)
+{
+	cleanup_free char *host = xasprintf("unix://%s", server.path);
+	struct cluster c = CLUSTER_INIT;
+	struct err err = ERR_INIT;
+	struct engine *e = NULL;
+
+	leaderless = recorded("info");
+	json_object_set_new(jx_get(leaderless, "Swarm"), "Cluster", json_null());
+	json_object_set_new(jx_get(leaderless, "Swarm"), "Error",
+			    json_string("rpc error: The swarm does not have a leader."));
+	n_leaderless = 2;
+	assert_int_equal(load("web", NULL, &c, &err), 0);
+	assert_int_equal(c.n_nodes, 3);
+	assert_int_equal(n_leaderless, 0);
+	cluster_release(&c);
+
+	/* who asks again by itself is not kept waiting */
+	assert_int_equal(engine_open_host(&e, host, &err), 0);
+	n_leaderless = 2;
+	c = (struct cluster)CLUSTER_INIT;
+	assert_int_equal(cluster_load_services(e, NULL, 0, &c, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "node1 knows of no leader of its Swarm: "));
+	assert_int_equal(n_leaderless, 1);
+	n_leaderless = 0;
+	engine_close(e);
+	cluster_release(&c);
+	json_decref(leaderless);
+}
+
 static void check_unknown(const char *name)
 {
 	struct err err = ERR_INIT;
@@ -576,7 +618,8 @@ int main(void)
 		cmocka_unit_test(test_fields), cmocka_unit_test(test_tasks_that_run), cmocka_unit_test(test_task),
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_odd_task), cmocka_unit_test(test_load),
-		cmocka_unit_test(test_lists), cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_lists), cmocka_unit_test(test_no_leader),
+		cmocka_unit_test(test_unknown),
 	};
 
 	return cmocka_run_group_tests_name("cluster", tests, start, stop);

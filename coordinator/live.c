@@ -2,8 +2,9 @@
  *
  * live.c - packets of all targets in one pcapng stream, while they come
  *
- * The main thread: it owns signals and stderr. The end takes GRACE_MS at most for streams that do not end (a
- * node that is cut off), and as long once more for a viewer that does not read.
+ * The main thread: it owns signals and stderr. At the end it waits while the viewer takes what comes. When that has
+ * stood still for GRACE_NS, streams that do not end (a node that is cut off) are waited for no longer; after as long
+ * once more the viewer is not, either.
  */
 #include "live.h"
 
@@ -17,7 +18,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define GRACE_MS 3000
+#define GRACE_NS (3 * NS_PER_S)
+#define LOOK_MS 100
 #define TELL_NS (10 * NS_PER_S)		/* between two words on drops */
 
 struct live {
@@ -123,27 +125,30 @@ static bool stop_nodes(struct live *l)
 	return true;
 }
 
-/* False: ^C came. */
-static bool await_writer(struct live *l, int64_t ms)
+/* Until the writer has ended, or the viewer has taken nothing for so long. False: ^C came. */
+static bool await_writer(struct live *l, int64_t patience_ns)
 {
-	const int64_t until = clock_mono_ns() + ms * NS_PER_MS;
 	struct pollfd fds[] = {
 		{ .fd = live_view_ended_fd(l->view), .events = POLLIN },
 		{ .fd = l->b.signals, .events = POLLIN },
 	};
+	uint64_t taken = live_view_taken(l->view);
+	int64_t since = clock_mono_ns();
 
-	for (;;) {
-		int64_t left = (until - clock_mono_ns()) / NS_PER_MS;
+	while (clock_mono_ns() - since < patience_ns) {
+		const uint64_t now = live_view_taken(l->view);
 
-		if (left < 0)
-			return true;
-		if (poll(fds, ARRAY_SIZE(fds), (int)left) <= 0)
-			continue;
-		if (fds[0].revents)
-			return true;
-		if (interrupt_take(l->b.signals))
-			return false;
+		if (poll(fds, ARRAY_SIZE(fds), LOOK_MS) > 0) {
+			if (fds[0].revents)
+				return true;
+			if (interrupt_take(l->b.signals))
+				return false;
+		}
+		if (now != taken)
+			since = clock_mono_ns();
+		taken = now;
 	}
+	return true;
 }
 
 static void finish(struct live *l)
@@ -155,9 +160,9 @@ static void finish(struct live *l)
 		fleet_abandon(l->b.fleet);
 	} else {
 		live_view_finish(l->view);
-		if (await_writer(l, GRACE_MS)) {
+		if (await_writer(l, GRACE_NS)) {
 			live_view_hurry(l->view);
-			await_writer(l, GRACE_MS);
+			await_writer(l, GRACE_NS);
 		}
 	}
 	live_view_give_up(l->view);
@@ -205,6 +210,9 @@ static void announce(struct live *l)
 		progress_say(&l->b.progress, LOG_WARN, "%llu packets came later than %lld ms: they "
 			     "stand behind later ones (see --delay)", (unsigned long long)m->late,
 			     (long long)l->b.request->delay_ms);
+	if (l->end.cut_short && !l->end.viewer_gone)
+		progress_say(&l->b.progress, LOG_WARN, "the stream ends early, without what the nodes "
+			     "saw last: its reader took no more, or a node does not answer");
 	progress_say(&l->b.progress, c.dropped ? LOG_WARN : LOG_INFO,
 		     "%llu packets of %zu tasks, %lld dropped%s%s%s", (unsigned long long)m->packets,
 		     c.targets_armed, (long long)c.dropped, c.dropped ? " (" : "",
@@ -224,7 +232,7 @@ static enum exit_status end_of(struct live *l, struct err *err)
 	}
 	if (l->end.viewer_gone)
 		return EXIT_OK;
-	return is_partial(l) ? EXIT_PARTIAL : EXIT_OK;
+	return l->end.cut_short || is_partial(l) ? EXIT_PARTIAL : EXIT_OK;
 }
 
 /* ---- all ---- */

@@ -35,12 +35,15 @@ struct live_view_plan {
 struct live_view_end {
 	struct live_merge_counts counts;
 	bool viewer_gone;
+	bool cut_short;			/* a stream was not over, or its packets were not all taken */
 	struct err err;			/* code 0: nothing failed */
 };
 
 int live_view_start(struct live_view **out, const struct live_view_plan *p, struct err *err);
 const struct fleet_streams *live_view_streams(struct live_view *v);
 int live_view_ended_fd(const struct live_view *v);
+/* How often the viewer has taken something: while that grows it is not standing still. */
+uint64_t live_view_taken(const struct live_view *v);
 /* The clocks as the fleet knows them by now. */
 void live_view_set_clocks(struct live_view *v, struct fleet *f);
 /* No stream begins any more: once all are over, statistics are written, and it ends. */

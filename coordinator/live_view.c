@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define WAIT_MAX_MS 1000
+#define SLICE (64u << 10)		/* what a pipe holds: each one that is taken shows that the viewer reads */
 
 struct live_view {
 	struct live_view_plan plan;
@@ -27,6 +28,7 @@ struct live_view {
 	int bell, ended;
 	struct fleet_streams streams;
 	volatile bool give_up;
+	uint64_t taken;			/* slices, atomic */
 	pthread_mutex_t lock;
 	/* under lock */
 	struct live_node **nodes;
@@ -158,8 +160,13 @@ static bool read_streams(struct live_view *v, size_t n, bool *over)
 /* False: there is nobody who would read more. */
 static bool write_out(struct live_view *v)
 {
-	int r = live_out(v->plan.out_fd, v->out.data, v->out.len, &v->give_up);
+	int r = 0;
 
+	for (size_t at = 0, n; r == 0 && at < v->out.len; at += n) {
+		n = v->out.len - at < SLICE ? v->out.len - at : SLICE;
+		r = live_out(v->plan.out_fd, v->out.data + at, n, &v->give_up);
+		__atomic_fetch_add(&v->taken, 1, __ATOMIC_RELAXED);
+	}
 	buf_reset(&v->out);
 	if (r == -EPIPE || r == -ECONNRESET)
 		v->end.viewer_gone = true;
@@ -195,30 +202,30 @@ static bool finish(struct live_view *v)
 	return write_out(v);
 }
 
-static void run(struct live_view *v)
+/* True: all that came was written, and nothing more comes. */
+static bool run(struct live_view *v)
 {
 	while (!v->end.viewer_gone && !__atomic_load_n(&v->give_up, __ATOMIC_RELAXED)) {
 		bool finishing, hurried, over, more;
 		size_t n = look_at_streams(v, &finishing, &hurried);
 
 		more = read_streams(v, n, &over);
-		if ((finishing && over) || hurried) {
-			finish(v);
-			return;
-		}
+		if ((finishing && over) || hurried)
+			return finish(v) && over;
 		live_merge_take(v->merge, clock_wall_ns(), &v->out);
 		if (v->out.len && !write_out(v))
-			return;
+			break;
 		if (!more)
 			wait_for_news(v);
 	}
+	return false;
 }
 
 static void *writer(void *arg)
 {
 	struct live_view *v = arg;
 
-	run(v);
+	v->end.cut_short = !run(v);
 	live_merge_count(v->merge, &v->end.counts);
 	ring(v->ended);
 	return NULL;
@@ -274,6 +281,11 @@ const struct fleet_streams *live_view_streams(struct live_view *v)
 int live_view_ended_fd(const struct live_view *v)
 {
 	return v->ended;
+}
+
+uint64_t live_view_taken(const struct live_view *v)
+{
+	return __atomic_load_n(&v->taken, __ATOMIC_RELAXED);
 }
 
 void live_view_set_clocks(struct live_view *v, struct fleet *f)

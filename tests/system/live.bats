@@ -114,7 +114,20 @@ seen_by() { cut -f1 "$1" | sort -u; }
 	gone
 }
 
-@test "a viewer that never goes on is waited for a few seconds; then the end has come for all" {
+@test "a viewer that is slow but reads is waited for: at the end it has every packet" {
+	local file=$SHARE/late.pcapng
+	# 320 KB a second: less than comes, and the rest takes longer than a viewer that stands still is waited for
+	view v "perl -e 'while (sysread STDIN, \$b, 65536) { syswrite STDOUT, \$b; select undef, undef, undef, 0.2 }' >$file" web -f "$FLOOD"
+	armed v
+	flood sent "$(web_on node2)" 16000 2000
+	ends sent
+	interrupt
+	ends v
+	err_of v | grep -q '^swarmcap: 16000 packets of 6 tasks, 0 dropped$'
+	[ "$(tshark -r "$file" -T fields -e frame.number | wc -l)" -eq 16000 ]
+}
+
+@test "a viewer that never goes on is waited for a few seconds; then the end has come for all, and that is told" {
 	view v 'exec cat >/dev/null' web
 	armed v
 	pkill -STOP -P "$v" -x cat
@@ -125,7 +138,8 @@ seen_by() { cut -f1 "$1" | sort -u; }
 	wait_for 60 no_program
 	wait_for 60 gone
 	pkill -CONT -P "$v" -x cat
-	ends v
+	ends v 3
+	err_of v | grep -q '^swarmcap: the stream ends early, without what the nodes saw last'
 }
 
 @test "the viewer goes: with packets or without, all nodes are free at once, and the status is 0" {

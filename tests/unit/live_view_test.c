@@ -154,6 +154,8 @@ static void everything_in_order(void **state)
 	assert_int_equal(end.counts.interfaces, STREAMS);
 	assert_int_equal(end.err.code, 0);
 	assert_false(end.viewer_gone);
+	assert_false(end.cut_short);
+	assert_true(live_view_taken(w.view) > 0);
 	close_world(&w);
 }
 
@@ -200,6 +202,7 @@ static void the_viewer_stands_still(void **state)
 	assert_true(has_ended(&w, WAIT_MS));
 	live_view_join(w.view, &end);
 	assert_false(end.viewer_gone);
+	assert_true(end.cut_short);
 	assert_int_equal(end.err.code, 0);
 	join_nodes(&w);
 	close_world(&w);
@@ -226,6 +229,7 @@ static void one_never_ends(void **state)
 	live_view_hurry(w.view);
 	assert_true(has_ended(&w, WAIT_MS));
 	live_view_join(w.view, &end);
+	assert_true(end.cut_short);
 	assert_int_equal(silent.streams->take(silent.to, "late", 4), -EPIPE);
 	w.ends[1] = util_close(w.ends[1]);
 	pthread_join(r.thread, NULL);

@@ -56,7 +56,8 @@ static bool is_meant(const json_t *service, const char *name)
 
 static int unknown(const char *name, struct err *err)
 {
-	err_set(err, -ENOENT, "there is no service '%s' in this Swarm", name);
+	err_set(err, -ENOENT, "there is no service '%s' in this Swarm: 'swarmcap ls' "
+		"lists those that there are", name);
 	return CLUSTER_E_UNKNOWN;
 }
 

@@ -313,7 +313,8 @@ static void add_absent_nodes(struct plan *p, const json_t *context)
 			const char *text = json_string_value(what);
 
 			missing_add(&p->missing, text ? text : "?", name, "no-report",
-				    "no report of this capture came from its node");
+				    "its node told nothing of this capture: that was gathered or "
+				    "removed before, or the node did not answer");
 		}
 	}
 }

@@ -19,7 +19,8 @@ static int unknown(const struct work *w, const struct selector *s, struct err *e
 		err_set(err, -ENOENT, "there is no container '%s' on %s, and none of this id in a "
 			"task or on an overlay", s->name, w->c->self_name);
 	else if (s->kind == SELECTOR_PATH)
-		err_set(err, -ENOENT, "there is no service '%s' in this Swarm", s->name);
+		err_set(err, -ENOENT, "there is no service '%s' in this Swarm: 'swarmcap ls' lists "
+			"those that there are", s->name);
 	else if (s->kind == SELECTOR_NETWORK || s->kind == SELECTOR_VXLAN)
 		err_set(err, -ENOENT, "there is no overlay network '%s' in this Swarm (bridges and "
 			"the like: see their node's interfaces with node:)", s->name);

@@ -127,7 +127,7 @@ enough() { [ "$(tshark -r "$1" -T fields -e frame.interface_name 2>/dev/null | g
 	mkfifo "$SHARE/fifo"
 	timeout 60 cat "$SHARE/fifo" >"$SHARE/nothing" 3>&- &
 	run -4 extcap --capture --extcap-interface swarmcap:nobody --fifo "$SHARE/fifo"
-	[ "$output" = "swarmcap-extcap: there is no service 'nobody' in this Swarm" ]
+	[ "$output" = "swarmcap-extcap: there is no service 'nobody' in this Swarm: 'swarmcap ls' lists those that there are" ]
 	wait $!
 	[ ! -s "$SHARE/nothing" ]
 	running

@@ -282,7 +282,8 @@ static void test_path(void **state)
 	assert_null(host_of(&w, "1sgw")->filter);
 	assert_int_equal(host_of(&w, "1sgw")->n_also, 1);
 	assert_int_equal(CHOOSE(&w, "path:web3"), PLAN_E_NOTHING);
-	assert_string_equal(w.err.text, "there is no service 'web3' in this Swarm");
+	assert_string_equal(w.err.text, "there is no service 'web3' in this Swarm: 'swarmcap ls' lists "
+					"those that there are");
 
 	((struct cluster_service *)recorded_service(&w.cluster, "web2"))->published = true;
 	assert_int_equal(CHOOSE(&w, "path:web2", "!network:*", "!task:web2.*"), 0);

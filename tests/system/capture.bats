@@ -44,7 +44,7 @@ same_order() {
 
 tcpdump_in() {
 	pid_of "$2"
-	start "$1" run_on "$node" nsenter -t "$pid" -n tcpdump -i eth0 --immediate-mode -U -B 16384 -w "$SHARE/$1.pcap"
+	start "$1" run_on "$node" nsenter -t "$pid" -n tcpdump -i eth0 --immediate-mode -U -B 65536 -w "$SHARE/$1.pcap"
 	wait_for 60 grep -q 'listening on' "$BATS_TEST_TMPDIR/$1.err"
 }
 

@@ -177,7 +177,7 @@ syns() {
 	# its first task shall start when all listens
 	docker_on node1 service create --detach --quiet --no-resolve-image --network app --endpoint-mode dnsrr --restart-delay 100ms \
 		--name loop --replicas 0 swarmcap-workload send server 80 1 1 >/dev/null
-	start judge run_on "$node" nsenter -t "$pid" -n tcpdump -U --immediate-mode -nn -i any -w "$SHARE/judge.pcap" tcp port 80
+	start judge run_on "$node" nsenter -t "$pid" -n tcpdump -U --immediate-mode -B 65536 -nn -i any -w "$SHARE/judge.pcap" tcp port 80
 	wait_for 60 grep -q listening "$BATS_TEST_TMPDIR/judge.err"
 	start cap swarmcap capture server loop -o "$SHARE/loop.tar"
 	armed cap 60

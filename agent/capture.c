@@ -17,7 +17,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define NETNS_CHECK_MS 1000
+#define NETNS_CHECK_MS 2000	/* should the engine's event be missed */
 #define LINGER_STEP_MS 5
 #define CUT_OFF_MS 10000	/* after the end, for a viewer that does not read it */
 

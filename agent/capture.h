@@ -23,6 +23,7 @@ struct capture_env {
 	struct spool *spool;
 	struct metrics *metrics;
 	struct works *works;
+	const int *news;		/* captures_news, or NULL */
 };
 
 struct capture;

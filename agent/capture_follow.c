@@ -16,6 +16,7 @@
 #include "log.h"
 
 #include <string.h>
+#include <sys/eventfd.h>
 
 #define LAST_MS 2000	/* after the stop, for tasks that had just begun: the engine answers within that */
 
@@ -36,6 +37,8 @@ void capture_follow_begin(struct capture *c)
 	}
 	c->candidates = candidates_new(&o);
 	c->following = FOLLOW_ALL;
+	if (c->env.news && *c->env.news >= 0)
+		eventfd_write(*c->env.news, 1);
 }
 
 void capture_follow_end(struct capture *c, enum wire_end end, const char *why)

@@ -13,12 +13,15 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 struct captures *captures_new(const struct capture_env *env, int64_t keep_ms)
 {
 	struct captures *r = xcalloc(1, sizeof(*r));
 
 	r->env = *env;
+	r->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->env.news = &r->news;
 	r->keep_ms = keep_ms;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_mutex_init(&r->arming, NULL);
@@ -35,7 +38,13 @@ void captures_free(struct captures *r)
 	pthread_mutex_destroy(&r->lock);
 	pthread_mutex_destroy(&r->arming);
 	pthread_mutex_destroy(&r->room);
+	util_close(r->news);
 	free(r);
+}
+
+int captures_news(const struct captures *r)
+{
+	return r->news;
 }
 
 /* ---- the list ---- */

@@ -26,6 +26,9 @@ struct captures *captures_new(const struct capture_env *env, int64_t keep_ms);
 /* All captures must have ended (captures_stop_all). */
 void captures_free(struct captures *r);
 
+/* An event descriptor: readable once a capture has begun to follow. -1: there is none. */
+int captures_news(const struct captures *r);
+
 /* Arms; *out (a reference) on 0 and CAPTURES_E_AGAIN. arm is taken over when a capture is made. */
 int captures_arm(struct captures *r, struct wire_arm *arm, const char *body_digest,
 		 struct capture **out, struct err *err);

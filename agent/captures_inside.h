@@ -10,6 +10,7 @@
 struct captures {
 	struct capture_env env;
 	int64_t keep_ms;
+	int news;
 	pthread_mutex_t lock;
 	struct capture *list[CAPTURES_KEPT_MAX];	/* by id */
 	size_t n;

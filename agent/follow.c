@@ -17,10 +17,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #define KNOWN_MAX 512
 #define ID_MAX 65
-#define IDLE_MS 250
+#define IDLE_MS 1000			/* what nobody tells of: a netns directory that is made */
 #define BUSY_MS 5			/* while candidates wait, and namespaces are mounted */
 #define PENDING_MS 1
 #define SWEEP_MAX 512
@@ -40,6 +41,7 @@ struct follow {
 	struct netns_watch *netns;
 	pthread_t thread;
 	atomic_bool stopping, missed;
+	int bell;			/* one of these has become true */
 	pthread_mutex_t lock;
 	struct known known[KNOWN_MAX];	/* under lock */
 	size_t next;
@@ -224,6 +226,7 @@ void follow_container(struct follow *f, const char *id)
 void follow_missed(struct follow *f)
 {
 	atomic_store(&f->missed, true);
+	eventfd_write(f->bell, 1);
 }
 
 static void sweep(void *job)
@@ -269,41 +272,60 @@ static size_t tick(struct follow *f)
 static void *follow(void *arg)
 {
 	struct follow *f = arg;
-	struct pollfd p = { .fd = netns_watch_fd(f->netns), .events = POLLIN };
+	struct pollfd p[] = {
+		{ .fd = netns_watch_fd(f->netns), .events = POLLIN },
+		{ .fd = captures_news(f->captures), .events = POLLIN },
+		{ .fd = f->bell, .events = POLLIN },
+	};
+	eventfd_t n;
 
 	while (!atomic_load(&f->stopping)) {
 		size_t waiting = tick(f);
 		bool pending = netns_watch_is_pending(f->netns);
 
-		poll(&p, 1, pending ? PENDING_MS : waiting ? BUSY_MS : IDLE_MS);
+		poll(p, ARRAY_SIZE(p), pending ? PENDING_MS : waiting ? BUSY_MS : IDLE_MS);
+		for (size_t i = 1; i < ARRAY_SIZE(p); i++)
+			if (p[i].revents)
+				eventfd_read(p[i].fd, &n);
 		netns_watch_look(f->netns, offer, f);
 	}
 	return NULL;
 }
 
+static void release(struct follow *f)
+{
+	crew_free(f->crew);
+	netns_watch_free(f->netns);
+	util_close(f->bell);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+static int start(struct follow *f, struct err *err)
+{
+	int rc = netns_watch_new(&f->netns, f->node->netns_dir, err);
+
+	if (rc)
+		return rc;
+	f->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (f->bell < 0)
+		return err_errno(err, "cannot make an event descriptor");
+	errno = pthread_create(&f->thread, NULL, follow, f);
+	return errno ? err_errno(err, "cannot start the thread that follows tasks") : 0;
+}
+
 int follow_start(struct follow **out, const struct node *n, struct captures *r, struct err *err)
 {
 	struct follow *f = xcalloc(1, sizeof(*f));
-	int rc = netns_watch_new(&f->netns, n->netns_dir, err);
+	int rc;
 
-	if (rc) {
-		free(f);
-		return rc;
-	}
-	f->node = n;
-	f->captures = r;
-	f->crew = crew_new();
+	*f = (struct follow){ .node = n, .captures = r, .crew = crew_new(), .bell = -1 };
 	pthread_mutex_init(&f->lock, NULL);
-	errno = pthread_create(&f->thread, NULL, follow, f);
-	if (!errno) {
+	rc = start(f, err);
+	if (rc)
+		release(f);
+	else
 		*out = f;
-		return 0;
-	}
-	rc = err_errno(err, "cannot start the thread that follows tasks");
-	crew_free(f->crew);
-	netns_watch_free(f->netns);
-	pthread_mutex_destroy(&f->lock);
-	free(f);
 	return rc;
 }
 
@@ -312,9 +334,7 @@ void follow_stop(struct follow *f)
 	if (!f)
 		return;
 	atomic_store(&f->stopping, true);
+	eventfd_write(f->bell, 1);
 	pthread_join(f->thread, NULL);
-	crew_free(f->crew);
-	netns_watch_free(f->netns);
-	pthread_mutex_destroy(&f->lock);
-	free(f);
+	release(f);
 }

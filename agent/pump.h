@@ -13,7 +13,7 @@
 
 #define PUMP_THREADS 2
 #define PUMP_ASIDE_NICE 5
-#define PUMP_TICK_MS 250
+#define PUMP_TICK_MS 500
 #define PUMP_PAUSE_MS 4		/* a ring of 8 MiB fills in 13 ms; waking costs 20 us */
 
 struct pump;

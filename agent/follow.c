@@ -25,6 +25,7 @@
 #define BUSY_MS 5			/* while candidates wait, and namespaces are mounted */
 #define PENDING_MS 1
 #define SWEEP_MAX 512
+#define AGAIN_MS 250			/* between two sweeps for what was missed: an engine that fails is not rushed */
 #define TASKS "com.docker.swarm.task.id"
 
 enum knowledge { KNOWN_NOTHING, KNOWN_ASKING, KNOWN_ASK_AGAIN, KNOWN_DONE };
@@ -40,6 +41,7 @@ struct follow {
 	struct crew *crew;
 	struct netns_watch *netns;
 	pthread_t thread;
+	int64_t swept_ns;		/* the thread's */
 	atomic_bool stopping, missed;
 	int bell;			/* one of these has become true */
 	pthread_mutex_t lock;
@@ -242,8 +244,10 @@ static void sweep(void *job)
 	if (!r)
 		r = engine_get(e, path, &all, &err);
 	engine_close(e);
-	if (r)
+	if (r) {
 		log_debug("the running containers: %s", err.text);
+		follow_missed(f);
+	}
 	for (size_t i = 0; i < json_array_size(all) && i < SWEEP_MAX; i++)
 		follow_container(f, jx_str(json_array_get(all, i), "Id", ""));
 }
@@ -253,7 +257,8 @@ static void sweep(void *job)
 /* Candidates that wait, of all captures. */
 static size_t tick(struct follow *f)
 {
-	bool wanted = atomic_exchange(&f->missed, false);
+	const int64_t now = clock_mono_ns();
+	bool wanted = now - f->swept_ns >= AGAIN_MS * NS_PER_MS && atomic_exchange(&f->missed, false);
 	size_t n, waiting = 0;
 	struct capture **all = captures_all(f->captures, &n);
 
@@ -263,6 +268,7 @@ static size_t tick(struct follow *f)
 	}
 	captures_give_back(all, n);
 	if (wanted && anybody_follows(f)) {
+		f->swept_ns = now;
 		forget_done(f);
 		crew_run(f->crew, sweep, f);
 	}

@@ -165,7 +165,8 @@ static bool write_out(struct live_view *v)
 	for (size_t at = 0, n; r == 0 && at < v->out.len; at += n) {
 		n = v->out.len - at < SLICE ? v->out.len - at : SLICE;
 		r = live_out(v->plan.out_fd, v->out.data + at, n, &v->give_up);
-		__atomic_fetch_add(&v->taken, 1, __ATOMIC_RELAXED);
+		if (r == 0)
+			__atomic_fetch_add(&v->taken, 1, __ATOMIC_RELAXED);
 	}
 	buf_reset(&v->out);
 	if (r == -EPIPE || r == -ECONNRESET)

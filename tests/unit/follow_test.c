@@ -25,7 +25,7 @@ static struct fake fake;
 static struct follow *follow;
 static atomic_bool slow_runs;	/* container 3's process */
 static atomic_int asked;
-static atomic_int refusals;	/* of the question about container 5, which is then listed, too */
+static atomic_int refusals;	/* of questions about container 5, and of lists that would have it */
 static atomic_bool lists_five;
 
 static const char *const version_header[] = { "Api-Version", "1.41", NULL };
@@ -48,6 +48,11 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *u
 
 	if (strstr(url, "/_ping"))
 		return fake_answer(c, 200, "OK", 2, version_header);
+	if (strstr(url, "/containers/json") && atomic_load(&lists_five) &&
+	    atomic_fetch_sub(&refusals, 1) > 0) {
+		atomic_fetch_add(&asked, 1);
+		return fake_answer(c, 500, busy, sizeof(busy) - 1, version_header);
+	}
 	if (strstr(url, "/containers/json"))
 		return answer_json(c, atomic_load(&lists_five) ? "[{'Id': '4'}, {'Id': '5'}]"
 							       : "[{'Id': '4'}]");
@@ -191,9 +196,9 @@ static void test_no_answer(void **state)
 {
 	struct wire_report r;
 	struct capture *c;
+	int before;
 
 	WORLD_SKIP(root);
-	atomic_store(&refusals, 2);
 	c = start();
 	await(c, &r, "web.3.t4", WIRE_FAILED);
 	wire_report_release(&r);
@@ -201,7 +206,13 @@ static void test_no_answer(void **state)
 	netns_make(&w, "aaaa00000005");
 	await_candidates(c, 1);
 	netns_send(&w, "aaaa00000005", 5);
+	/* nor is it rushed, though a candidate waits */
+	atomic_store(&refusals, 1000000);
+	before = atomic_load(&asked);
 	follow_container(follow, "5");
+	clock_sleep_ms(1100);
+	assert_in_range(atomic_load(&asked) - before, 2, 12);
+	atomic_store(&refusals, 2);
 	await(c, &r, "web.3.t5", WIRE_ARMED);
 	wire_report_release(&r);
 	capture_container_died(c, "5");

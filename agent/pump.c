@@ -27,6 +27,7 @@ struct pump_item {
 	void *arg;
 	bool woken;			/* under the lock */
 	bool paused, removed;
+	int64_t ticked_ns;
 };
 
 /* One thread. */
@@ -58,10 +59,18 @@ static void ring_bell(struct lane *l)
 
 /* ---- the thread ---- */
 
-static void call(struct pump_item *i, enum pump_event event)
+static void call(struct pump_item *i, enum pump_event event, int64_t now)
 {
 	if (!i->removed)
-		i->fn(i->arg, event, clock_mono_ns());
+		i->fn(i->arg, event, now);
+}
+
+static void tick_if_due(struct pump_item *i, int64_t now)
+{
+	if (now - i->ticked_ns < PUMP_TICK_MS * NS_PER_MS * 3 / 4)
+		return;
+	i->ticked_ns = now;
+	call(i, PUMP_TICK, now);
 }
 
 /* The items that were woken, or all of them at a tick; the list may grow at its front meanwhile. */
@@ -81,9 +90,9 @@ static void walk(struct lane *l, bool tick)
 		i->woken = false;
 		pthread_mutex_unlock(&l->lock);
 		if (woken)
-			call(i, PUMP_WOKEN);
+			call(i, PUMP_WOKEN, clock_mono_ns());
 		if (tick)
-			call(i, PUMP_TICK);
+			tick_if_due(i, l->ticked_ns);
 		pthread_mutex_lock(&l->lock);
 		i = next;
 	}
@@ -150,11 +159,15 @@ static void *run(void *arg)
 		bool bell = false, tick;
 
 		for (int k = 0; k < n; k++) {
-			if (!events[k].data.ptr)
+			struct pump_item *i = events[k].data.ptr;
+			int64_t now = clock_mono_ns();
+
+			if (!i) {
 				bell = true;
-			else
-				call(events[k].data.ptr,
-				     events[k].events & EPOLLERR ? PUMP_ERROR : PUMP_READY);
+				continue;
+			}
+			call(i, events[k].events & EPOLLERR ? PUMP_ERROR : PUMP_READY, now);
+			tick_if_due(i, now);
 		}
 		if (bell)
 			hear_bell(l);

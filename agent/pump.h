@@ -3,8 +3,9 @@
  * pump.h - the few threads that read all rings
  *
  * Each ring belongs to one thread, from pump_add to pump_remove: what is called back is called
- * there, and needs no lock of its own against itself. A thread sleeps in epoll; a tick comes
- * to all of its rings together, so idle rings cost no wake-ups of their own.
+ * there, and needs no lock of its own against itself. A thread sleeps in epoll. A tick comes behind
+ * an event of the ring, which has just been in the cache; to those without, together: so they cost
+ * no wake-ups of their own.
  */
 #ifndef PUMP_H
 #define PUMP_H
@@ -13,7 +14,7 @@
 
 #define PUMP_THREADS 2
 #define PUMP_ASIDE_NICE 5
-#define PUMP_TICK_MS 500
+#define PUMP_TICK_MS 1000	/* about: two ticks of one ring lie 750 to 1750 ms apart */
 #define PUMP_PAUSE_MS 4		/* a ring of 8 MiB fills in 13 ms; waking costs 20 us */
 
 struct pump;

@@ -19,7 +19,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define FLUSH_MS 200		/* what is older is written with the next tick, so within 0.7 s */
+#define FLUSH_MS 200		/* what is older is written with the next tick, so within 2 s */
 #define DRAIN_MAX_MS 5000	/* a disk that is behind gets so long at the end */
 
 /* ---- interfaces ---- */

@@ -9,9 +9,9 @@
  */
 #include "target_inside.h"
 
-#define TARGET_SYNC_MS 5000
-/* What is older has left ring (two retire intervals) and memory (FLUSH_MS, a tick, and what the disk holds). */
-#define UNDER_WAY_MS (2 * SNIFF_RETIRE_MS + 1000)
+#define TARGET_SYNC_MS 4500		/* with the next tick, so every 5 s */
+/* What is older has left ring (two retire intervals) and memory (FLUSH_MS, a late tick, what the disk holds). */
+#define UNDER_WAY_MS (2 * SNIFF_RETIRE_MS + 2500)
 
 static void synced(struct target *t, bool good)
 {

@@ -19,6 +19,8 @@ struct one {
 	int fds[2], other[2];
 	atomic_int ready, ticks, woken;
 	atomic_bool pause, change, remove, removed;
+	int64_t ready_ns;
+	atomic_bool ticked_behind;	/* an event */
 };
 
 static void on_event(void *arg, enum pump_event event, int64_t now_ns)
@@ -26,8 +28,12 @@ static void on_event(void *arg, enum pump_event event, int64_t now_ns)
 	struct one *o = arg;
 	char c;
 
-	if (event == PUMP_READY && read(o->fds[0], &c, 1) == 1)
+	if (event == PUMP_READY && read(o->fds[0], &c, 1) == 1) {
 		atomic_fetch_add(&o->ready, 1);
+		o->ready_ns = now_ns;
+	}
+	if (event == PUMP_TICK && o->ready_ns == now_ns)
+		atomic_store(&o->ticked_behind, true);
 	atomic_fetch_add(event == PUMP_TICK ? &o->ticks : &o->woken, event >= PUMP_TICK);
 	if (event != PUMP_WOKEN)
 		return;
@@ -106,6 +112,24 @@ static void test_events(void **state)
 	pump_stop(NULL);
 }
 
+/* An event that comes when a tick is nearly due brings it along. */
+static void test_a_tick_behind_an_event(void **state)
+{
+	struct pump *p = NULL;
+	struct one o;
+
+	assert_int_equal(pump_start(&p, NULL), 0);
+	open_one(p, &o);
+	wait_for(&o.ticks, 1);
+	for (int i = 0; i < 30 && !atomic_load(&o.ticked_behind); i++) {
+		put(o.fds[1]);
+		clock_sleep_ms(PUMP_TICK_MS * 4 / 5);
+	}
+	assert_true(atomic_load(&o.ticked_behind));
+	close_one(&o);
+	pump_stop(p);
+}
+
 static void test_paused_and_changed(void **state)
 {
 	struct pump *p = NULL;
@@ -153,6 +177,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_a_tick_behind_an_event),
 		cmocka_unit_test(test_paused_and_changed),
 		cmocka_unit_test(test_aside),
 	};

@@ -223,6 +223,16 @@ void ring_release(struct ring *r)
 	r->next = (r->next + 1) % r->blocks;
 }
 
+uint64_t ring_open_block(const struct ring *r, int64_t *since_ns)
+{
+	const struct tpacket_hdr_v1 *h = &block_at(r, r->next)->hdr.bh1;
+
+	*since_ns = 0;
+	if (h->seq_num == r->sequence)
+		*since_ns = (int64_t)h->ts_first_pkt.ts_sec * NS_PER_S + h->ts_first_pkt.ts_nsec;
+	return r->sequence;
+}
+
 bool ring_is_filled(const struct ring *r, unsigned quarters)
 {
 	uint32_t ahead = r->blocks * quarters / 4;

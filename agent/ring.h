@@ -53,6 +53,11 @@ size_t ring_bytes(const struct ring *r);
 void *ring_block(const struct ring *r, bool *timed_out);
 uint32_t ring_block_size(const struct ring *r);
 void ring_release(struct ring *r);
+/*
+ * When ring_block says NULL: the number of the block that comes next, and since when the kernel fills
+ * it (wall clock; 0: it does not yet).
+ */
+uint64_t ring_open_block(const struct ring *r, int64_t *since_ns);
 /* At least so many quarters of the ring wait to be read. */
 bool ring_is_filled(const struct ring *r, unsigned quarters);
 

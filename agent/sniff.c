@@ -235,13 +235,17 @@ int sniff_take(struct sniff *s, sniff_sink *sink, void *arg, struct sniff_taken 
 		out->is_idle = true;
 		return sniff_pcap_take(s->pcap, sink, arg, err);
 	}
-	if (atomic_load(&s->handover) != HANDOVER_READY)
-		return take_blocks(s, SNIFF_TAKE_BYTES, sink, arg, &out->is_idle);
-	r = empty_ring(s, sink, arg);
-	if (r)
-		return r == SNIFF_E_LATER ? 0 : r;
-	out->fd_changed = sniff_switch(s);
-	return 0;
+	if (atomic_load(&s->handover) == HANDOVER_READY) {
+		r = empty_ring(s, sink, arg);
+		if (r)
+			return r == SNIFF_E_LATER ? 0 : r;
+		sniff_switch(s);
+		out->fd_changed = true;
+		return 0;
+	}
+	r = take_blocks(s, SNIFF_TAKE_BYTES, sink, arg, &out->is_idle);
+	out->fd_changed = !r && sniff_leave(s);
+	return r;
 }
 
 bool sniff_is_filled(const struct sniff *s, unsigned quarters)
@@ -301,9 +305,7 @@ int sniff_drain(struct sniff *s, sniff_sink *sink, void *arg, struct err *err)
 		sniff_switch(s);
 		r = empty_ring(s, sink, arg);
 	}
-	if (!r && atomic_load(&s->handover) == HANDOVER_OVERLAP)
-		return SNIFF_E_LATER;
-	return r;
+	return !r && atomic_load(&s->handover) != HANDOVER_NONE ? SNIFF_E_LATER : r;
 }
 
 void sniff_counts(struct sniff *s, struct sniff_counts *out)

@@ -17,6 +17,7 @@
 enum handover {
 	HANDOVER_NONE,
 	HANDOVER_OVERLAP,		/* both may receive: what is read is noted */
+	HANDOVER_BOTH,			/* all that comes is in both, but for what they drop */
 	HANDOVER_READY,			/* the first one receives no more */
 };
 
@@ -41,8 +42,9 @@ struct sniff {
 	bool halted;
 	struct ring *next;
 	_Atomic enum handover handover;
-	int64_t halted_ns;		/* when the first ring was told to stop; wall clock */
+	int64_t halted_ns;		/* when the first ring was told to stop, or left; wall clock */
 	/* the reader's own */
+	uint64_t open_block;		/* of the first ring, when it was seen that both receive; 0: not yet */
 	bool noting;			/* it has seen that the two overlap */
 	bool matching;			/* the second ring is read, and may repeat what is noted */
 	struct overlap overlap;
@@ -65,7 +67,9 @@ bool sniff_has_interface(const struct sniff *s);
 void sniff_begin_block(struct sniff *s);
 /* Before a frame is handed over: false when the other ring's reader had it. */
 bool sniff_is_news(struct sniff *s, const struct ring_frame *f);
-/* The first ring is read to its end: the second one takes its place. True: it did. */
-bool sniff_switch(struct sniff *s);
+/* The first ring is read to its end: the second one takes its place. */
+void sniff_switch(struct sniff *s);
+/* With nothing to read in the first ring: the same, when the second has all that may still come there. */
+bool sniff_leave(struct sniff *s);
 
 #endif

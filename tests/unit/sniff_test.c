@@ -3,7 +3,8 @@
  * sniff_test.c - the capture engine in a namespace of its own: known numbers of packets
  */
 #include "agent_world.h"
-#include "../../agent/sniff.h"
+#include "../../agent/sniff_inside.h"
+#include "../../agent/ring.h"
 
 static bool root;
 
@@ -339,6 +340,49 @@ static void test_growing_loses_and_repeats_nothing(void **state)
 	unmake(&m);
 }
 
+/* Blocks fill while one ring takes over. True: the first was left while it still received. */
+static bool grow_in_a_flood(void)
+{
+	struct made m = make((struct sniff_options){ .interface = "lo", .ring_bytes = 1 << 20 });
+	struct seen seen = { 0 };
+	struct sniff_taken taken = { 0 };
+	struct ring_counts before, after;
+	struct sniff_counts counts;
+	pthread_t grower;
+	int sent = 0;
+
+	assert_int_equal(pthread_create(&grower, NULL, grow, &m), 0);
+	for (int i = 0; i < 30000 && !taken.fd_changed; i++) {
+		world_send(100);
+		sent += 100;
+		assert_int_equal(sniff_take(m.sniff, count, &seen, &taken, NULL), 0);
+	}
+	assert_true(taken.fd_changed);
+	pthread_join(grower, NULL);
+	ring_counts(m.sniff->next, &before);
+	world_send(100);
+	sent += 100;
+	ring_counts(m.sniff->next, &after);
+	sniff_retire(m.sniff);
+	assert_int_equal(drain(&m, &seen), 0);
+	assert_int_equal(seen.n, sent);
+	sniff_counts(m.sniff, &counts);
+	assert_int_equal(counts.dropped, 0);
+	unmake(&m);
+	return after.received > before.received;
+}
+
+/* What is left in the first ring has come by the second. Where we are too slow to fill a block, once more. */
+static void test_a_flood_does_not_wait_for_the_first_ring_to_end(void **state)
+{
+	bool left = false;
+
+	WORLD_SKIP(root);
+	for (int i = 0; !left && i < 20; i++)
+		left = grow_in_a_flood();
+	assert_true(left);
+}
+
 static void test_halt_while_growing(void **state)
 {
 	WORLD_SKIP(root);
@@ -527,6 +571,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_growing_loses_and_repeats_nothing),
+		cmocka_unit_test(test_a_flood_does_not_wait_for_the_first_ring_to_end),
 		cmocka_unit_test(test_halt_while_growing),
 		cmocka_unit_test(test_half_a_ring_must_grow),
 		cmocka_unit_test(test_interface_that_comes_later),

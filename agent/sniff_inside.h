@@ -38,18 +38,18 @@ struct sniff {
 	uint64_t dropped;		/* by rings that are closed */
 	atomic_bool asked_to_grow;
 
-	pthread_mutex_t lock;		/* of halted and next */
+	pthread_mutex_t lock;		/* of what follows, up to the reader's own */
 	bool halted;
 	struct ring *next;
 	_Atomic enum handover handover;
 	int64_t halted_ns;		/* when the first ring was told to stop, or left; wall clock */
-	/* the reader's own */
 	uint64_t open_block;		/* of the first ring, when it was seen that both receive; 0: not yet */
+	uint64_t not_lost;		/* what the second dropped while the first still received */
+	/* the reader's own */
 	bool noting;			/* it has seen that the two overlap */
 	bool matching;			/* the second ring is read, and may repeat what is noted */
 	struct overlap overlap;
 	uint64_t regained, regain_max;	/* what the first dropped and the second had */
-	uint64_t not_lost;		/* what the second dropped while the first still received */
 };
 
 /* ---- sniff_iface.c ---- */

@@ -184,7 +184,8 @@ furnish() {
 		  "cgroup-parent": "/$LAB_NAME/$n/containers" }
 	END
 	add_users "$root"
-	rm -rf "$root/root/.ssh"
+	# nor what the machine's root has a shell do: every ssh command would begin with it
+	rm -rf "$root/root"/{.ssh,.bashrc,.profile,.bash_profile,.bash_login,.bash_logout}
 	mkdir -m 700 "$root/root/.ssh"
 	printf '%s\n' "Host node* $LAB_NET.*" "IdentityFile $LAB_DIR/id" "UserKnownHostsFile $LAB_DIR/known_hosts" \
 		>"$root/root/.ssh/config"

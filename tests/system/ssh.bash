@@ -105,8 +105,9 @@ calm() {
 	# shellcheck disable=SC2086 # one word for each process
 	[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
 	as_user
-	# a hired agent keeps what a killed coordinator did not fetch
+	# a hired agent keeps what a killed coordinator did not fetch, and a tcpdump alone in a helper goes on
 	for pids in node1 node2 node3; do
-		run_on $pids sh -c 'pkill -KILL -f "[s]warmcap-agent --temporary"; rm -rf /var/tmp/swarmcap-* /var/lib/swarmcap/hired-*' || true
+		run_on $pids sh -c 'pkill -KILL -f "[s]warmcap-agent --temporary"; rm -rf /var/tmp/swarmcap-* /var/lib/swarmcap/hired-*
+			docker ps -aq --filter label=swarmcap.helper | xargs -r docker rm -f >/dev/null' || true
 	done
 }

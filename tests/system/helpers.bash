@@ -60,15 +60,20 @@ run_on() { lab exec "$@"; }
 docker_on() { lab docker "$@"; }
 swarmcap() { lab exec "${NODE:-node1}" "$BUILD/swarmcap" "$@"; }
 
+# Between two tries it rests for 0.1 s, or as long as a try takes: what it waits for needs the processors, too.
 wait_for() {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) seconds=$1
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) seconds=$1 began now rest
 	shift
+	began=${EPOCHREALTIME/./}
 	until "$@" >/dev/null 2>&1; do
-		if [ "${EPOCHREALTIME/./}" -gt "$end" ]; then
+		now=${EPOCHREALTIME/./}
+		if [ "$now" -gt "$end" ]; then
 			echo "not within $seconds s: $*" >&2
 			return 1
 		fi
-		sleep 0.1
+		rest=$((now - began > 100000 ? now - began : 100000))
+		sleep "$((rest / 1000000)).$(printf %06d $((rest % 1000000)))"
+		began=${EPOCHREALTIME/./}
 	done
 }
 

@@ -20,7 +20,7 @@
 #define FURTHER_CHANNELS 8
 #define SEATS_MAX 64		/* connections: 512 targets */
 #define CHECK_MS 15000
-#define LISTEN_MS 7000
+#define LISTEN_MS 15000		/* as a helper's */
 #define END_MS 3000
 
 struct seat {

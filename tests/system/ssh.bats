@@ -262,7 +262,7 @@ live_nodes() { tshark -r "$1" -T fields -e frame.interface_description 2>/dev/nu
 
 @test "a hired agent outlives a killed coordinator, and fetch gets what it has" {
 	local id
-	start killed swarmcap capture web client --route ssh-push -d 3s -o "$SHARE/killed.tar"
+	start killed swarmcap capture web client --route ssh-push -d 30s -o "$SHARE/killed.tar"
 	armed killed
 	exec_task client@node2 /workload send web 80 501 520 >/dev/null
 	kill -KILL "$killed"

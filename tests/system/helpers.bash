@@ -46,12 +46,20 @@ unset CI
 unset DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_CERT_PATH DOCKER_API_VERSION
 
 lab() { "$top/tests/lab/lab" "$@"; }
-lab_up() { lab down && lab up "$@" >/dev/null; }
 
-# What a sanitized agent found lies in its spool (Makefile, SAN); it fails the file.
+# What a sanitizer finds fails the file (Makefile, SAN): of a coordinator it lies in the share, whatever became of its
+# exit status and its words in the test, of an agent in its spool.
+lab_up() {
+	local options
+	for options in ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS; do
+		[ -z "${!options:-}" ] || export "$options=${!options}:log_path=$SHARE/sanitizer"
+	done
+	lab down && lab up "$@" >/dev/null
+}
+
 lab_down() {
 	local found
-	found=$(cat "$LAB_DIR"/node*/disk/data/volumes/*/_data/sanitizer.* 2>/dev/null)
+	found=$(cat "$SHARE"/sanitizer.* "$LAB_DIR"/node*/disk/data/volumes/*/_data/sanitizer.* 2>/dev/null)
 	lab down
 	[ -z "$found" ] || { echo "$found" >&2; return 1; }
 }

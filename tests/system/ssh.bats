@@ -112,7 +112,7 @@ live_nodes() { tshark -r "$1" -T fields -e frame.interface_description 2>/dev/nu
 	start helper swarmcap capture web client --route ssh-helper -o "$SHARE/helper2.tar"
 	start image swarmcap capture web client --route ssh-helper --helper-image tcpdump:here -o "$SHARE/image.tar"
 	start here swarmcap capture web client --route local -o "$SHARE/here.tar"
-	for as in agent push nsenter helper image here; do armed $as 30; done
+	for as in agent push nsenter helper image here; do armed $as 90; done
 	exec_task client@node2 /workload send web 80 1001 1180 >"$BATS_TEST_TMPDIR/answers"
 	for as in agent push nsenter helper image; do stop $as; done
 	# no other node is this one

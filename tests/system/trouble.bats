@@ -63,7 +63,7 @@ missing_on() {
 @test "an unknown service: exit 4 before any node is contacted, and no prefix is good enough" {
 	run -4 swarmcap capture nosuch -d 1s -o "$SHARE/no.tar"
 	[[ "$output" == *nosuch* ]]
-	# of a name; with a dash, for `we` may begin an id, too, and has
+	# of a name; with a dash, for letters alone may begin an id, too, and a unique one is good enough
 	run -4 swarmcap capture swarmcap-a -d 1s -o "$SHARE/no.tar"
 	run -4 swarmcap capture web nosuch -d 1s -o "$SHARE/no.tar"
 	[ ! -e "$SHARE/no.tar" ]

@@ -55,6 +55,7 @@ enum capture_view {
 	CAPTURE_VIEW_TOKEN,	/* for the answer to arm: with the token, which no other view has */
 	CAPTURE_VIEW_BRIEF,	/* without context */
 	CAPTURE_VIEW_COUNTERS,	/* without files, while it runs: with rotation they become many */
+	CAPTURE_VIEW_STATE,	/* for the agent's next life: with the targets that are being opened, too */
 };
 /* The report. New reference. */
 json_t *capture_report(struct capture *c, enum capture_view view);

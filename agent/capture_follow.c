@@ -202,6 +202,8 @@ static void fill_entry(struct capture *c, const struct local_task *t, int64_t jo
 		.n_networks = t->n_networks,
 	};
 	r->targets[number].key = xstrdup(key);
+	r->targets[number].container_id = xstrdup(t->container_id);
+	r->targets[number].image = xstrdup(t->image);
 	r->joined = xrealloc(r->joined, r->n_joined + 1, sizeof(*r->joined));
 	r->joined[r->n_joined++] = (struct wire_joined){
 		.key = xstrdup(key), .service = xstrdup(t->service),
@@ -329,7 +331,6 @@ static void join(struct capture *c, const struct local_task *t, const struct tar
 		target_adopt(target, &(struct target_found){
 			.sniff = take_ptr(&found.sniff), .netns_file = found.file,
 			.netns = found.netns, .started_ns = found.opened_ns,
-			.container_id = t->container_id, .image = t->image,
 		}, m);
 	else
 		target_open(target, m);

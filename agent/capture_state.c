@@ -68,21 +68,53 @@ static bool all_served(const struct capture *c)
 	return files > 0;
 }
 
-/* r's targets are copies. */
-static json_t *encode_report(const struct capture *c, struct wire_report *r, bool files)
+/* Free it. */
+static void *copy_list(const void *list, size_t n, size_t size)
 {
-	struct wire_target *all = r->targets;
+	void *copy = xcalloc(n + 1, size);
+
+	if (n)
+		memcpy(copy, list, n * size);
+	return copy;
+}
+
+/*
+ * Of these copies: what is being opened is neither armed nor has it failed, and nobody is told of it before
+ * that is known. Those that joined stand behind the others, in the order of their entries.
+ */
+static void leave_out_undecided(struct wire_report *r)
+{
+	const size_t first = r->n_targets - r->n_joined;
+	size_t n = 0, n_joined = 0;
+
+	for (size_t i = 0; i < r->n_targets; i++) {
+		if (target_is_undecided(&r->targets[i]))
+			continue;
+		if (i >= first)
+			r->joined[n_joined++] = r->joined[i - first];
+		r->targets[n++] = r->targets[i];
+	}
+	if (n < r->n_targets)
+		r->n_joined = n_joined;
+	r->n_targets = n;
+}
+
+/* r's lists are copies. */
+static json_t *encode_report(const struct capture *c, struct wire_report *r, enum capture_view view)
+{
+	const bool files = view != CAPTURE_VIEW_COUNTERS || !r->running;
 	json_t *j;
 
-	r->targets = xcalloc(r->n_targets + 1, sizeof(*all));
-	for (size_t i = 0; i < r->n_targets; i++) {
-		r->targets[i] = all[i];
-		if (!files)
-			r->targets[i].n_files = 0;
-	}
+	r->targets = copy_list(r->targets, r->n_targets, sizeof(*r->targets));
+	r->joined = copy_list(r->joined, r->n_joined, sizeof(*r->joined));
+	for (size_t i = 0; !files && i < r->n_targets; i++)
+		r->targets[i].n_files = 0;
+	if (view != CAPTURE_VIEW_STATE)
+		leave_out_undecided(r);
 	capture_disguise(c, r);
 	j = wire_report_encode(r);
 	free(r->targets);
+	free(r->joined);
 	return j;
 }
 
@@ -96,7 +128,7 @@ static json_t *encode(struct capture *c, enum capture_view view)
 		r.token[0] = '\0';
 	if (view == CAPTURE_VIEW_BRIEF)
 		r.context = NULL;
-	return encode_report(c, &r, view != CAPTURE_VIEW_COUNTERS || !r.running);
+	return encode_report(c, &r, view);
 }
 
 json_t *capture_report(struct capture *c, enum capture_view view)
@@ -145,7 +177,7 @@ void capture_persist(struct capture *c)
 	c->dirty = false;
 	forgotten = c->forgotten;
 	running = c->report.running;
-	state = json_pack("{s:o, s:s, s:I, s:o}", "report", encode(c, CAPTURE_VIEW_FULL),
+	state = json_pack("{s:o, s:s, s:I, s:o}", "report", encode(c, CAPTURE_VIEW_STATE),
 			  "body_sha256", c->body_digest, "finished_ns", (json_int_t)c->finished_ns,
 			  "served", json_deep_copy(c->served));	/* written without the lock */
 	pthread_mutex_unlock(&c->lock);

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "resume.h"
 #include "segment.h"
+#include "target.h"
 #include "version.h"
 
 #include <errno.h>
@@ -39,6 +40,10 @@ static int read_state(int dirfd, struct found *l, struct err *err)
 		r = wire_report_decode(jx_get(state, "report"), &l->report, err);
 	if (r)
 		return r;
+	/* as with a request (read_request): what was being opened then is opened now */
+	for (size_t i = 0; i < l->report.n_targets; i++)
+		if (target_is_undecided(&l->report.targets[i]))
+			l->report.targets[i].state = WIRE_ARMED;
 	digest = jx_str(state, "body_sha256", "");
 	if (digest_is_hex(digest))
 		memcpy(l->body_digest, digest, DIGEST_HEX);

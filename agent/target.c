@@ -25,6 +25,11 @@ struct target *target_new(const struct target_env *env, size_t number, struct wi
 	return t;
 }
 
+bool target_is_undecided(const struct wire_target *seen)
+{
+	return seen->state == WIRE_FAILED && !seen->error;
+}
+
 void target_note(struct target *t, const char *text)
 {
 	struct wire_target *s = t->seen;
@@ -254,10 +259,6 @@ void target_adopt(struct target *t, const struct target_found *f, const struct t
 	t->netns = f->netns;
 	t->sniff = f->sniff;
 	t->bound_ns = f->started_ns;
-	pthread_mutex_lock(t->env.lock);
-	t->seen->container_id = xstrdup(f->container_id);
-	t->seen->image = xstrdup(f->image);
-	pthread_mutex_unlock(t->env.lock);
 	r = choose_program(t, m, &err);
 	if (!r)
 		r = open_output(t, &err);

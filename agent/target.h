@@ -59,12 +59,14 @@ struct target_found {
 	const char *netns_file;
 	struct netns_id netns;
 	int64_t started_ns;		/* wall clock: it was bound */
-	const char *container_id, *image;
 };
 
 struct target;
 
-/* number: of arm->targets. seen is zeroed but for its key; it becomes FAILED until it is armed. */
+/*
+ * number: of arm->targets. seen is zeroed but for its key and what is known of its container; it is undecided until
+ * it is armed or has failed.
+ */
 struct target *target_new(const struct target_env *env, size_t number, struct wire_target *seen);
 /*
  * One that a former life of the agent left; seen is as recovery found it. When it was being captured
@@ -74,6 +76,8 @@ struct target *target_new(const struct target_env *env, size_t number, struct wi
  */
 struct target *target_resume(const struct target_env *env, size_t number, struct wire_target *seen,
 			     const struct life_target *life, int64_t from_ns);
+/* It is being opened: neither armed, nor has it failed. */
+bool target_is_undecided(const struct wire_target *seen);
 /* These in order; the result stands in seen. Nothing happens to one that has failed. */
 void target_open(struct target *t, const struct target_means *m);
 /* Instead of target_open. */

@@ -27,6 +27,8 @@ static atomic_bool slow_runs;	/* container 3's process */
 static atomic_int asked;
 static atomic_int refusals;	/* of questions about container 5, and of lists that would have it */
 static atomic_bool lists_five;
+static atomic_bool holds_six;	/* the second answer about container 6: the first is follow's, then it is opened */
+static atomic_int asked_six;
 
 static const char *const version_header[] = { "Api-Version", "1.41", NULL };
 
@@ -68,6 +70,11 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *u
 		return fake_answer(c, 500, busy, sizeof(busy) - 1, version_header);
 	if (strstr(url, "/containers/5/"))
 		return answer_json(c, TASK("5", "svc1", "true"));
+	if (strstr(url, "/containers/6/")) {
+		for (int n = atomic_fetch_add(&asked_six, 1); n > 0 && atomic_load(&holds_six);)
+			clock_sleep_ms(1);
+		return answer_json(c, TASK("6", "svc1", "true"));
+	}
 	if (strstr(url, "/containers/4/"))
 		return answer_json(c, TASK("4", "svc1", "true"));
 	return fake_answer(c, 404, missing, sizeof(missing) - 1, version_header);
@@ -257,6 +264,36 @@ static void test_slow_start(void **state)
 	netns_remove(&w, "aaaa00000003");
 }
 
+/* While a namespace is being opened nobody is told of its target, least of all that it has failed. */
+static void test_being_opened(void **state)
+{
+	struct wire_report r;
+	struct capture *c;
+
+	WORLD_SKIP(root);
+	netns_make(&w, "aaaa00000006");		/* before the capture: no candidate */
+	c = start();
+	await(c, &r, "web.3.t4", WIRE_FAILED);
+	wire_report_release(&r);
+	atomic_store(&asked_six, 0);
+	atomic_store(&holds_six, true);
+	follow_container(follow, "6");
+	while (atomic_load(&asked_six) < 2)
+		clock_sleep_ms(1);
+	world_report(c, &r);
+	assert_int_equal(r.n_targets, 1);
+	assert_int_equal(r.n_joined, 1);
+	assert_string_equal(r.targets[0].key, "web.3.t4");
+	assert_string_equal(r.joined[0].key, "web.3.t4");
+	wire_report_release(&r);
+	atomic_store(&holds_six, false);
+	assert_string_equal(await(c, &r, "web.3.t6", WIRE_ARMED)->container_id, "6");
+	assert_int_equal(r.n_joined, 2);
+	wire_report_release(&r);
+	end(c);
+	netns_remove(&w, "aaaa00000006");
+}
+
 static struct local_task nobody(int i)
 {
 	return (struct local_task){
@@ -443,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_slow_start),
+		cmocka_unit_test(test_being_opened),
 		cmocka_unit_test(test_dies_while_it_joins),
 		cmocka_unit_test(test_stop_while_it_starts),
 		cmocka_unit_test(test_next_life),

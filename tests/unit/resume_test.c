@@ -180,6 +180,32 @@ static void test_told_to_end(void **state)
 	go_on_after(TOLD_TO_END);
 }
 
+/* The state was written while a namespace was being opened: neither armed, nor had it failed. */
+static void test_killed_while_it_opens(void **state)
+{
+	struct wire_arm a = world_arm(WORLD_ID, 2);
+	cleanup_free char *path = xasprintf("%s/%s/state.json", w.spool_dir, WORLD_ID);
+	cleanup_json json_t *j = NULL;
+	struct wire_report r;
+	int64_t bytes;
+
+	WORLD_SKIP(root);
+	live_and_die(&a, 40, KILLED);
+	j = json_load_file(path, 0, NULL);
+	assert_int_equal(json_object_set_new(json_array_get(json_object_get(
+		json_object_get(j, "report"), "targets"), 1), "state", json_string("failed")), 0);
+	assert_int_equal(json_dump_file(j, path, 0), 0);
+	live_again();
+	world_send(20);
+	end_it(&r);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(r.targets[i].end, WIRE_END_STOPPED);
+		assert_int_equal(packets_in_files(&r.targets[i], &bytes), 60);
+		check_gap(&r.targets[i]);
+	}
+	remove_capture(&r);
+}
+
 /* Three lives: each gap stands. */
 static void test_twice(void **state)
 {
@@ -316,6 +342,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_told_to_end),
+		cmocka_unit_test(test_killed_while_it_opens),
 		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_over),
 		cmocka_unit_test(test_detached_has_no_lease),

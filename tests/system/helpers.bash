@@ -64,6 +64,14 @@ lab_down() {
 	[ -z "$found" ] || { echo "$found" >&2; return 1; }
 }
 
+# A test that failed shows what its programs said last; a file with a teardown of its own calls it there.
+teardown() { last_words; }
+
+last_words() {
+	[ -z "${BATS_TEST_COMPLETED:-}" ] || return 0
+	find "$BATS_TEST_TMPDIR" -maxdepth 1 -name '*err' -size +0 -printf '-- %f\n' -exec tail -n 20 {} \;
+}
+
 run_on() { lab exec "$@"; }
 docker_on() { lab docker "$@"; }
 swarmcap() { lab exec "${NODE:-node1}" "$BUILD/swarmcap" "$@"; }

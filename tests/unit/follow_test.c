@@ -119,6 +119,17 @@ static void end(struct capture *c)
 	capture_unref(c);
 }
 
+/* A connection to the fake engine that asks nothing: follow_container does not ask once no capture follows. */
+static void knock(void)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", fake.path);
+	assert_return_code(connect(s, (struct sockaddr *)&to, sizeof(to)), errno);
+	close(s);
+}
+
 /* Packets before anybody knows whose namespace it is are in the file. */
 static void test_first_packets(void **state)
 {
@@ -171,7 +182,7 @@ static void test_first_packets(void **state)
 	/* the fake engine closes connections when the next one comes: some came side by side */
 	for (int i = 1; i < WAIT_MS / 10 && count_descriptors() > before + 1; i++, clock_sleep_ms(10))
 		if (i % 100 == 0)
-			follow_container(follow, "9");
+			knock();
 	assert_true(count_descriptors() <= before + 1);
 }
 

@@ -64,13 +64,19 @@ lab_down() {
 	[ -z "$found" ] || { echo "$found" >&2; return 1; }
 }
 
-# A test that failed shows what its programs said last; a file with a teardown of its own calls it there.
+# A test that failed shows what its programs said last, and ends them, or those behind it fail for what is left of it;
+# a file with a teardown of its own calls it there.
 teardown() { last_words; }
 
 last_words() {
+	local jobs
 	[ -z "${BATS_TEST_COMPLETED:-}" ] || return 0
 	find "$BATS_TEST_TMPDIR" -maxdepth 1 -name '*err' -size +0 -printf '-- %f\n' -exec tail -n 20 {} \;
+	mapfile -t jobs < <(jobs -p)
+	[ "${#jobs[@]}" -eq 0 ] || kill -TERM "${jobs[@]}" 2>/dev/null || true
+	wait_for 30 none_alive "${jobs[@]}" || kill -KILL "${jobs[@]}" 2>/dev/null || true
 }
+none_alive() { [ $# -eq 0 ] || ! kill -0 "$@"; }
 
 run_on() { lab exec "$@"; }
 docker_on() { lab docker "$@"; }
@@ -119,10 +125,24 @@ finish() {
 service() { lab service "$@"; }
 
 placed() {
-	docker_on node1 service ps "$1" --no-trunc --filter desired-state=running --format '{{.Name}}.{{.ID}} {{.Node}}' |
-		while read -r task node; do
-			echo "$task $node $(docker_on "$node" ps -q --no-trunc --filter "name=^/$task\$" </dev/null)"
-		done
+	local task node
+	while read -r task node; do
+		echo "$task $node $(docker_on "$node" ps -q --no-trunc --filter "name=^/$task\$" </dev/null)"
+	done < <(ask_leader service ps "$1" --no-trunc --filter desired-state=running --format '{{.Name}}.{{.ID}} {{.Node}}')
+}
+
+# A question to the Swarm, asked again for a while when it has no leader at the moment
+ask_leader() {
+	local said
+	# of a file: its setup asks, too
+	said=$(mktemp "$BATS_FILE_TMPDIR/asked.XXXXXX")
+	for _ in {1..10}; do
+		docker_on node1 "$@" 2>"$said" && break
+		grep -qE 'DeadlineExceeded|no leader|does not have a leader' "$said" || break
+		sleep 2
+	done
+	cat "$said" >&2
+	rm -f "$said"
 }
 
 # web.3 or client@node2 -> its line of placed

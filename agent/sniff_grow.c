@@ -9,6 +9,7 @@
  *	bind		the second ring receives, too
  *	settle		on every processor
  *	BOTH		from here on the reader may leave the first ring, see below
+ *	HALTED		from here on it may not
  *	halt, settle	the first receives no more
  *	READY
  *
@@ -125,6 +126,7 @@ static void take_over(struct sniff *s, const struct ring *larger)
 	pthread_mutex_lock(&s->lock);
 	if (!has_left(s, larger)) {
 		count_not_lost(s);
+		atomic_store(&s->handover, HANDOVER_HALTED);
 		s->halted_ns = clock_kernel_ns();
 		ring_halt(s->ring);
 	}
@@ -253,11 +255,14 @@ void sniff_switch(struct sniff *s)
  */
 static bool is_doubled(struct sniff *s, uint64_t number, bool empty)
 {
-	bool drops = count_not_lost(s);
-
-	if (!s->open_block || drops)
+	/* what it dropped is the first's to count, and may be in a block that was begun since the number was taken */
+	if (count_not_lost(s)) {
+		s->open_block = 0;
+		return false;
+	}
+	if (!s->open_block)
 		s->open_block = number;
-	return !drops && (empty || number != s->open_block);
+	return empty || number != s->open_block;
 }
 
 bool sniff_leave(struct sniff *s)
@@ -270,7 +275,8 @@ bool sniff_leave(struct sniff *s)
 		return false;
 	number = ring_open_block(s->ring, &since);
 	pthread_mutex_lock(&s->lock);
-	leaves = is_doubled(s, number, !since);
+	/* halted meanwhile, it is empty for that reason: what only the second has it did not drop */
+	leaves = atomic_load(&s->handover) == HANDOVER_BOTH && is_doubled(s, number, !since);
 	if (leaves)
 		change_over(s, since ? since - OPENED_NS : now);
 	pthread_mutex_unlock(&s->lock);

@@ -18,7 +18,8 @@ enum handover {
 	HANDOVER_NONE,
 	HANDOVER_OVERLAP,		/* both may receive: what is read is noted */
 	HANDOVER_BOTH,			/* all that comes is in both, but for what they drop */
-	HANDOVER_READY,			/* the first one receives no more */
+	HANDOVER_HALTED,		/* the first one was told to stop, and is read to its end */
+	HANDOVER_READY,			/* it receives no more */
 };
 
 struct sniff {

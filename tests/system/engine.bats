@@ -507,10 +507,11 @@ checksums_hold() {
 # ---- overload
 
 # A packet that two full rings dropped while one took over from the other is counted twice: a few of many thousands.
+# Where the first ring was dropping when it was left, one of its drops may be taken for what the second has.
 drops_add_up() { # SENT
 	ended '.targets[0] | "packets \(.packets) received \(.received) kernel \(.dropped_kernel) agent \(.dropped_agent)"'
 	is true "$(ended '.targets[0] | .packets + .dropped_kernel + .dropped_agent == .received')"
-	[ "$(ended ".targets[0].received - $1 | fabs * 2000 | floor")" -le "$1" ]
+	is true "$(ended ".targets[0].received | . >= $1 - 10 and (. - $1) * 2000 <= $1")"
 }
 
 took() { [ "$(report '.targets[0].packets')" -gt 0 ]; }

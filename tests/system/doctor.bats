@@ -10,7 +10,7 @@ setup_file() { ssh_lab 3; }
 # first what doctor left, for calm takes it away
 teardown() {
 	local left=0
-	last_words
+	after_failure
 	nothing_left || left=1
 	calm
 	return $left

@@ -25,7 +25,7 @@ set_up() {
 	for agent in main slow crash; do wait_for 60 agent_answers "$agent"; done
 }
 teardown_file() { engine_down; }
-teardown() { last_words; engine_clean; }
+teardown() { after_failure; engine_clean; }
 
 small_agent() { agent=small; agent_answers small; }
 

@@ -21,7 +21,7 @@ teardown_file() { lab_down; }
 
 setup() { state >"$BATS_TEST_TMPDIR/before"; }
 teardown() {
-	last_words
+	after_failure
 	wait_for 60 as_before
 	diff "$BATS_TEST_TMPDIR/before" <(state)
 }

@@ -66,9 +66,9 @@ lab_down() {
 
 # A test that failed shows what its programs said last, and ends them, or those behind it fail for what is left of it;
 # a file with a teardown of its own calls it there.
-teardown() { last_words; }
+teardown() { after_failure; }
 
-last_words() {
+after_failure() {
 	local jobs
 	[ -z "${BATS_TEST_COMPLETED:-}" ] || return 0
 	find "$BATS_TEST_TMPDIR" -maxdepth 1 -name '*err' -size +0 -printf '-- %f\n' -exec tail -n 20 {} \;

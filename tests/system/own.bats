@@ -9,7 +9,7 @@ load ssh
 setup_file() {
 	ssh_lab 3
 }
-teardown() { last_words; calm; }
+teardown() { after_failure; calm; }
 teardown_file() { lab_down; }
 
 target_file() { echo "$unpacked/$(manifest ".targets[] | select($1) | .files[0].name")"; }

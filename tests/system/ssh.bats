@@ -14,7 +14,7 @@ setup_file() {
 	deployed
 	image_known node1 node2
 }
-teardown() { last_words; calm; }
+teardown() { after_failure; calm; }
 teardown_file() { lab_down; }
 
 # The names of all keys of the unpacked manifest, wherever they stand

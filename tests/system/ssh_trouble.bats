@@ -19,7 +19,7 @@ setup_file() {
 	for n in 1 2 3; do wait_for 60 runs_on "$n"; done
 	image_known node1 node2 node3
 }
-teardown() { last_words; calm; }
+teardown() { after_failure; calm; }
 teardown_file() { lab_down; }
 # as the manager knows it: that is later than the engine does
 runs_on() { [ "$(docker_on node1 service ps --format '{{.CurrentState}}' "on$1" | grep -c ^Running)" -eq "${2:-1}" ]; }

@@ -564,6 +564,36 @@ static void test_dialer(void **state)
 	http_free(h);
 }
 
+/* An end of a pair, as an ssh channel's is: its peer has no name. */
+static int dial_pair(void *arg, struct err *err)
+{
+	struct sockaddr_in nobody = { .sin_family = AF_INET };
+	struct dialing *d = arg;
+	int fds[2];
+
+	d->calls++;
+	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(MHD_add_connection(plain.daemon, fds[1], (struct sockaddr *)&nobody,
+					    sizeof(nobody)), MHD_YES);
+	return fds[0];
+}
+
+static void test_dialed_pair_is_kept(void **state)
+{
+	cleanup_http_reply struct http_reply r = HTTP_REPLY_INIT;
+	struct dialing d = { 0 };
+	const struct http_dialer dialer = { dial_pair, &d };
+	struct err err = ERR_INIT;
+	struct http *h = open_http(&(struct http_endpoint){ .dialer = &dialer });
+
+	for (int i = 0; i < 3; i++)
+		if (http_call(h, "GET", "/echo", NULL, &r, &err) < 0)
+			fail_msg("%s", err.text);
+	assert_int_equal(r.status, 200);
+	assert_int_equal(d.calls, 1);
+	http_free(h);
+}
+
 static void test_dialer_fails(void **state)
 {
 	cleanup_http_reply struct http_reply r = HTTP_REPLY_INIT;
@@ -598,7 +628,8 @@ int main(void)
 		cmocka_unit_test(test_fetch_refused_without_end),
 		cmocka_unit_test(test_fetch_ended_by_sink),
 		cmocka_unit_test(test_fetch_stalls), cmocka_unit_test(test_fetch_cancelled),
-		cmocka_unit_test(test_dialer), cmocka_unit_test(test_dialer_fails),
+		cmocka_unit_test(test_dialer), cmocka_unit_test(test_dialed_pair_is_kept),
+		cmocka_unit_test(test_dialer_fails),
 	};
 
 	return cmocka_run_group_tests_name("http", tests, start, stop);

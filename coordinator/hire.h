@@ -21,6 +21,9 @@
 #include "remote.h"
 
 #define HIRE_LINGER_S 1800
+/* how long one may take until it says that it is ready: long, since a node in trouble starts slowly, too */
+#define HIRE_READY_MS 15000
+#define HIRE_READY_TEXT "15 s"
 
 struct hire {
 	const char *capture_id;

@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #define ROOM "/var/lib/swarmcap"
-#define READY_MS 5000
 #define GO_MS 3000		/* for its end, once it is dismissed */
 #define LOG_MAX (64 << 10)
 
@@ -89,13 +88,16 @@ static int failed(const struct local *l, struct err *err)
 	return REACH_E_CLOSED;
 }
 
-static bool is_ready(int out)
+static int wait_ready(const struct local *l, int out, struct err *err)
 {
 	struct pollfd p = { .fd = out, .events = POLLIN };
 	char word[8] = "";
+	int n = poll(&p, 1, HIRE_READY_MS);
 
-	return poll(&p, 1, READY_MS) > 0 && read(out, word, sizeof(word) - 1) > 0 &&
-	       str_starts(word, "ready");
+	if (n > 0 && read(out, word, sizeof(word) - 1) > 0 && str_starts(word, "ready"))
+		return 0;
+	return n == 0 ? closed(err, -ETIMEDOUT, "the agent here is not ready after " HIRE_READY_TEXT) :
+			failed(l, err);
 }
 
 static int start(struct local *l, const char *agent, const char *engine, struct err *err)
@@ -119,7 +121,7 @@ static int start(struct local *l, const char *agent, const char *engine, struct 
 	if (rc < 0)
 		return err_set(err, rc, "cannot start '%s': %s", agent, strerror(-rc));
 	theirs = util_close(theirs);
-	return is_ready(out) ? 0 : failed(l, err);
+	return wait_ready(l, out, err);
 }
 
 static void local_free(void *arg)

@@ -25,7 +25,7 @@ change() {
 all_ended() { [ -z "$(for n in $(lab nodes); do run_on "$n" sh -c 'ls /var/lib/docker/volumes/*/_data/*/life.json 2>/dev/null'; done)" ]; }
 
 @test "a coordinator that hangs: an agent stops at the lease's end, or at the deadline, with all that came before" {
-	start l env SWARMCAP_TEST_LEASE=4s "$top/tests/lab/lab" exec node1 "$BUILD/swarmcap" capture web -f "$FLOOD" -o "$SHARE/lease.tar"
+	start l env SWARMCAP_TEST_LEASE=10s "$top/tests/lab/lab" exec node1 "$BUILD/swarmcap" capture web -f "$FLOOD" -o "$SHARE/lease.tar"
 	start d swarmcap capture web -f "$FLOOD" -d 3s --route agent -o "$SHARE/deadline.tar"
 	armed d
 	# before its 3 s are over; the agents go on for ten more

@@ -123,12 +123,23 @@ static void unanswered(struct fleet_talk *t, int rc, const struct err *err)
 	t->silent = true;
 }
 
+/* 0: not open yet. It may open while a node that waits for the others is asked. */
+static int64_t window_start(struct fleet *f)
+{
+	int64_t ns;
+
+	fleet_lock(f);
+	ns = f->window_start_ns;
+	fleet_unlock(f);
+	return ns;
+}
+
 /* A renewal when it is time for one; an agent in its second life refuses it, but may report. */
 static int ask(struct fleet_talk *t, struct wire_report *report, struct err *err)
 {
 	const struct link_word word = {
 		.id = t->fleet->job.plan->id, .token = t->token,
-		.window_ns = t->fleet->window_start_ns,
+		.window_ns = window_start(t->fleet),
 	};
 	int64_t now = clock_mono_ns();
 	bool renew = !t->renewed_ns || now - t->renewed_ns >= RENEW_NS;
@@ -241,7 +252,7 @@ static void leave(struct fleet_talk *t)
 	struct err err = ERR_INIT;
 
 	link_set_timeout(t->link, CALL_MS);
-	if (!await_window(t) || !t->fleet->window_start_ns || tell_window(t)) {
+	if (!await_window(t) || !window_start(t->fleet) || tell_window(t)) {
 		fleet_set_stage(t, FLEET_DONE);
 		return;
 	}

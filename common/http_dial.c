@@ -21,7 +21,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static const char no_name[] = "tunnel";
+static const char tunnel_name[] = "tunnel";
 
 static __thread int handed_over = -1;
 
@@ -46,13 +46,13 @@ int connect(int fd, const struct sockaddr *to, socklen_t len)
 
 int getpeername(int fd, struct sockaddr *of, socklen_t *len)
 {
-	const socklen_t room = *len, named = offsetof(struct sockaddr_un, sun_path) + sizeof(no_name);
+	const socklen_t room = *len, named = offsetof(struct sockaddr_un, sun_path) + sizeof(tunnel_name);
 	int rc = (int)syscall(SYS_getpeername, fd, of, len);
 
 	if (rc != 0 || *len != offsetof(struct sockaddr_un, sun_path) || of->sa_family != AF_UNIX ||
 	    room < named)
 		return rc;
-	memcpy((char *)of + offsetof(struct sockaddr_un, sun_path), no_name, sizeof(no_name));
+	memcpy((char *)of + offsetof(struct sockaddr_un, sun_path), tunnel_name, sizeof(tunnel_name));
 	*len = named;
 	return 0;
 }

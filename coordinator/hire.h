@@ -22,8 +22,7 @@
 
 #define HIRE_LINGER_S 1800
 /* how long one may take until it says that it is ready: long, since a node in trouble starts slowly, too */
-#define HIRE_READY_MS 15000
-#define HIRE_READY_TEXT "15 s"
+#define HIRE_READY_S 15
 
 struct hire {
 	const char *capture_id;

@@ -71,8 +71,8 @@ static int spawn(struct local *l, char *const argv[], int in, int out, const cha
 	return -rc;
 }
 
-/* The last line of its log. */
-static int failed(const struct local *l, struct err *err)
+/* And the last line of its log. */
+static int failed(const struct local *l, bool in_time, struct err *err)
 {
 	cleanup_free char *path = xasprintf("%s/agent.log", l->dir);
 	cleanup_free char *text = util_read_file(path, LOG_MAX);
@@ -84,7 +84,11 @@ static int failed(const struct local *l, struct err *err)
 		text[--n] = '\0';
 	line = text ? strrchr(text, '\n') : NULL;
 	buf_add_safe(&safe, line ? line + 1 : n ? text : "it says nothing");
-	err_set(err, -EIO, "the agent does not start here: %s", safe.data);
+	if (in_time)
+		err_set(err, -EIO, "the agent does not start here: %s", safe.data);
+	else
+		err_set(err, -ETIMEDOUT, "the agent here is not ready after %d s: %s", HIRE_READY_S,
+			safe.data);
 	return REACH_E_CLOSED;
 }
 
@@ -92,12 +96,11 @@ static int wait_ready(const struct local *l, int out, struct err *err)
 {
 	struct pollfd p = { .fd = out, .events = POLLIN };
 	char word[8] = "";
-	int n = poll(&p, 1, HIRE_READY_MS);
+	int n = poll(&p, 1, HIRE_READY_S * 1000);
 
 	if (n > 0 && read(out, word, sizeof(word) - 1) > 0 && str_starts(word, "ready"))
 		return 0;
-	return n == 0 ? closed(err, -ETIMEDOUT, "the agent here is not ready after " HIRE_READY_TEXT) :
-			failed(l, err);
+	return failed(l, n != 0, err);
 }
 
 static int start(struct local *l, const char *agent, const char *engine, struct err *err)

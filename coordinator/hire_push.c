@@ -231,16 +231,18 @@ static int wait_ready(struct push *p, struct err *err)
 	struct pollfd list = { .fd = p->process.out, .events = POLLIN };
 	cleanup_buf struct buf safe = BUF_INIT(TALK_MAX);
 	char talk[512] = "";
-	int ready = poll(&list, 1, HIRE_READY_MS);
+	int ready = poll(&list, 1, HIRE_READY_S * 1000);
 	ssize_t n = ready > 0 ? read(p->process.out, talk, sizeof(talk) - 1) : 0;
 
 	if (n > 0 && str_starts(talk, "ready"))
 		return 0;
 	if (!remote_alive(p->remote))
 		return err_set(err, -EPIPE, "lost %s while the agent started", remote_name(p->remote));
-	if (ready == 0)
-		return closed(err, -ETIMEDOUT, "the agent on %s is not ready after " HIRE_READY_TEXT,
-			      remote_name(p->remote));
+	if (ready == 0) {
+		err_set(err, -ETIMEDOUT, "the agent on %s is not ready after %d s",
+			remote_name(p->remote), HIRE_READY_S);
+		return REACH_E_CLOSED;
+	}
 	talk[n > 0 ? strcspn(talk, "\n") : 0] = '\0';
 	buf_add_safe(&safe, *talk ? talk : "it says nothing");
 	err_set(err, -EIO, "the agent does not start on %s: %s", remote_name(p->remote), safe.data);

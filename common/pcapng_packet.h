@@ -18,28 +18,46 @@ static inline size_t pcapng_packet_bytes(const struct pcapng_packet *p)
 	       4;
 }
 
+/* 16 bytes in a register. gcc would keep arrays of bytes on the stack, and copy everything twice. */
+typedef uint8_t pcapng_lane __attribute__((vector_size(16)));
+
+static inline pcapng_lane pcapng_load(const uint8_t *from)
+{
+	pcapng_lane l;
+
+	memcpy(&l, from, sizeof(l));
+	return l;
+}
+
+static inline void pcapng_store(uint8_t *to, pcapng_lane l)
+{
+	memcpy(to, &l, sizeof(l));
+}
+
+static inline void pcapng_copy_32(uint8_t *to, const uint8_t *from)
+{
+	const pcapng_lane a = pcapng_load(from), b = pcapng_load(from + 16);
+
+	pcapng_store(to, a);
+	pcapng_store(to + 16, b);
+}
+
 /*
  * memcpy of what is small, as most packets of a flood are: 32 to 128 bytes in 16s, from both ends to the
- * middle, without a call. Nothing is read or written outside.
+ * middle, where they may overlap, without a call. Nothing is read or written outside.
  */
 static inline void pcapng_copy(uint8_t *to, const uint8_t *from, size_t n)
 {
-	uint8_t begin[64], end[64];
-
 	if (n < 32 || n > 128) {
 		memcpy(to, from, n);
 		return;
 	}
-	memcpy(begin, from, 32);
-	memcpy(end + 32, from + n - 32, 32);
 	if (n > 64) {
-		memcpy(begin + 32, from + 32, 32);
-		memcpy(end, from + n - 64, 32);
-		memcpy(to + 32, begin + 32, 32);
-		memcpy(to + n - 64, end, 32);
+		pcapng_copy_32(to + 32, from + 32);
+		pcapng_copy_32(to + n - 64, from + n - 64);
 	}
-	memcpy(to, begin, 32);
-	memcpy(to + n - 32, end + 32, 32);
+	pcapng_copy_32(to, from);
+	pcapng_copy_32(to + n - 32, from + n - 32);
 }
 
 /* The block of size pcapng_packet_bytes, of the given interface in place of p's. */

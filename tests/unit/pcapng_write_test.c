@@ -199,6 +199,27 @@ static void many_names_take_several_blocks(void **state)
 	judge_says("capinfos -M c.pcapng", "Number of packets:   1\n");
 }
 
+/* Small packets are copied in a way of their own (pcapng_packet.h); its borders are at 32, 64 and 128 bytes. */
+static void any_length_is_copied_whole(void **state)
+{
+	uint8_t from[300], out[400];
+
+	for (size_t i = 0; i < sizeof(from); i++)
+		from[i] = (uint8_t)(i * 7 + 1);
+	for (uint32_t n = 0; n < sizeof(from) - 1; n++) {
+		const struct pcapng_packet p = { 0, T0, n, n, from + 1, 0 };
+		const size_t size = pcapng_packet_size(n, 0), padded = (n + 3) / 4 * 4;
+		const uint8_t zeros[3] = { 0 };
+
+		memset(out, 0xaa, sizeof(out));
+		assert_int_equal(pcapng_put_packet(out + 4, &p), size);
+		assert_memory_equal(out + 4 + 28, from + 1, n);
+		assert_memory_equal(out + 4 + 28 + n, zeros, padded - n);
+		assert_memory_equal(out, "\xaa\xaa\xaa\xaa", 4);
+		assert_memory_equal(out + 4 + size, "\xaa\xaa\xaa\xaa", 4);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +230,7 @@ int main(void)
 		cmocka_unit_test(texts_are_cut_and_safe),
 		cmocka_unit_test(ceilings_leave_the_buffer_alone),
 		cmocka_unit_test(many_names_take_several_blocks),
+		cmocka_unit_test(any_length_is_copied_whole),
 	};
 
 	return cmocka_run_group_tests_name("pcapng_write", tests, judge_setup, judge_teardown);

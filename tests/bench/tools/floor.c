@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * floor.c - the least that capturing can cost: a packet ring whose blocks are counted, and nothing else
+ * floor.c - the least that capturing can cost: a packet ring whose blocks are counted, and nothing else;
+ * with a file, the least that writing can cost: they are written as they are, past the page cache
  *
- *	floor INTERFACE
+ *	floor INTERFACE [FILE]
  *
  * Until SIGINT; then what lies in the open block is waited for. Prints "NANOSECONDS PACKETS DROPS": the CPU time is of
  * waiting and counting alone, since making a ring of this size takes longer than counting a million packets.
  */
 #include <arpa/inet.h>
 #include <err.h>
+#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -20,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BLOCK (1u << 20)
 #define BLOCKS 64
@@ -62,8 +65,8 @@ static void bind_to(int fd, const char *interface)
 		err(1, "%s", interface);
 }
 
-/* Takes all whole blocks from *at on. */
-static uint64_t count(uint8_t *ring, unsigned *at)
+/* Takes all whole blocks from *at on, into the file if there is one. */
+static uint64_t take(uint8_t *ring, unsigned *at, int file)
 {
 	uint64_t packets = 0;
 
@@ -73,6 +76,8 @@ static uint64_t count(uint8_t *ring, unsigned *at)
 		if (!(__atomic_load_n(&b->hdr.bh1.block_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
 			return packets;
 		packets += b->hdr.bh1.num_pkts;
+		if (file >= 0 && write(file, b, BLOCK) != BLOCK)
+			err(1, "write");
 		__atomic_store_n(&b->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 	}
 }
@@ -94,10 +99,12 @@ int main(int argc, char **argv)
 	unsigned at = 0;
 	long long before;
 	uint8_t *ring;
-	int fd;
+	int fd, file = -1;
 
-	if (argc != 2)
-		errx(2, "usage: floor INTERFACE");
+	if (argc != 2 && argc != 3)
+		errx(2, "usage: floor INTERFACE [FILE]");
+	if (argc == 3 && (file = open(argv[2], O_WRONLY | O_CREAT | O_EXCL | O_DIRECT, 0600)) < 0)
+		err(1, "%s", argv[2]);
 	sigaction(SIGINT, &action, NULL);
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -109,7 +116,7 @@ int main(int argc, char **argv)
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 
 		poll(&p, 1, RETIRE_MS);
-		packets += count(ring, &at);
+		packets += take(ring, &at, file);
 	}
 	getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len);
 	printf("%lld %llu %u\n", used() - before, (unsigned long long)packets, stats.tp_drops);

@@ -6,7 +6,7 @@
  *	floor INTERFACE [FILE]
  *
  * Until SIGINT; then what lies in the open block is waited for. Prints "NANOSECONDS PACKETS DROPS": the CPU time is of
- * waiting and counting alone, since making a ring of this size takes longer than counting a million packets.
+ * waiting, counting and writing alone, since making a ring of this size takes longer than counting a million packets.
  */
 #include <arpa/inet.h>
 #include <err.h>

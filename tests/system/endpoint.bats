@@ -10,7 +10,6 @@ export BUILD=${BUILD:-$top/build}
 docker=/usr/bin/docker
 
 setup_file() {
-	local name
 	export DOCKER_CONFIG=$BATS_FILE_TMPDIR/docker FAKE=$BATS_FILE_TMPDIR/bin CERTS=$BATS_FILE_TMPDIR/certs
 	mkdir -p "$DOCKER_CONFIG" "$FAKE" "$CERTS"
 	cat >"$FAKE/ssh" <<-'END'
@@ -37,8 +36,6 @@ setup_file() {
 	$docker context create sock --docker host=unix:///run/no-context.sock
 	$docker context create tcp --docker host=tcp://127.0.0.1:11
 	$docker context create far --docker host=ssh://ctx@far.example:2222
-	$docker context create secure --docker "host=tcp://127.0.0.1:12,ca=$CERTS/ca.pem,cert=$CERTS/cert.pem,key=$CERTS/key.pem"
-	$docker context create trusting --docker "host=tcp://127.0.0.1:13,ca=$CERTS/ca.pem,cert=$CERTS/cert.pem,key=$CERTS/key.pem,skip-tls-verify=true"
 }
 
 # asked PROGRAM...: the place that it names, as scheme://host:port/path; TLS is "https"
@@ -154,6 +151,14 @@ teardown() { [ -z "${server:-}" ] || kill "$server" 2>/dev/null || true; }
 	# --tls asks for no proof
 	run -1 "${swarmcap[@]}" -H tcp://127.0.0.1:24376 --tls --tlscacert "$BATS_TEST_TMPDIR/bare/ca.pem" --tlscert "$CERTS/cert.pem" \
 		--tlskey "$CERTS/key.pem" ls
+	[[ $output == *'is not Docker'* || $output == *'Docker answered'* ]]
+	# nor does a context that says so; without that word it does
+	local context="host=tcp://127.0.0.1:24376,ca=$BATS_TEST_TMPDIR/bare/ca.pem,cert=$CERTS/cert.pem,key=$CERTS/key.pem"
+	$docker context create doubting --docker "$context"
+	$docker context create trusting --docker "$context,skip-tls-verify=true"
+	run -1 "${swarmcap[@]}" --context doubting ls
+	[[ $output == *TLS* ]]
+	run -1 "${swarmcap[@]}" --context trusting ls
 	[[ $output == *'is not Docker'* || $output == *'Docker answered'* ]]
 	# plain HTTP is not tried
 	run -1 "${swarmcap[@]}" -H tcp://127.0.0.1:24376 ls

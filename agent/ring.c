@@ -124,6 +124,7 @@ static int make_ring(struct ring *r, size_t bytes, struct err *err)
 static int set_up(struct ring *r, const struct ring_options *o, struct err *err)
 {
 	const struct sock_fprog code = program_code(o->program);
+	const unsigned reserve = RING_RESERVE;
 	int version = TPACKET_V3;
 
 	r->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -133,6 +134,8 @@ static int set_up(struct ring *r, const struct ring_options *o, struct err *err)
 		return err_errno(err, "cannot make a packet socket");
 	if (setsockopt(r->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)))
 		return err_errno(err, "cannot have a packet ring of version 3");
+	if (setsockopt(r->fd, SOL_PACKET, PACKET_RESERVE, &reserve, sizeof(reserve)))
+		return err_errno(err, "cannot have room in front of packets");
 	if (setsockopt(r->fd, SOL_SOCKET, SO_ATTACH_FILTER, &code, sizeof(code)))
 		return err_errno(err, "cannot set the filter");
 	return make_ring(r, o->bytes, err);

@@ -111,8 +111,7 @@ uint16_t ring_link_type(uint16_t hardware)
 	}
 }
 
-/* epb_flags: direction, and how it was addressed (bits 2 to 4). On loopback nothing is either. */
-static uint32_t flags_of(const struct sockaddr_ll *from)
+uint32_t ring_flags(const struct sockaddr_ll *from)
 {
 	static const uint32_t by_type[256] = {
 		[PACKET_HOST] = PCAPNG_INBOUND | 1 << 2,
@@ -167,7 +166,7 @@ static void to_packet(const struct ring_frame *f, uint16_t link_type, struct pca
 	out->caplen = h->tp_snaplen;
 	out->len = h->tp_len;
 	out->data = (const uint8_t *)h + h->tp_mac;
-	out->flags = flags_of(f->from);
+	out->flags = ring_flags(f->from);
 	if (link_type == RING_LINK_COOKED) {
 		if (h->tp_net >= DATA_OFFSET + COOKED_LEN && h->tp_net >= h->tp_mac &&
 		    (uint32_t)(h->tp_net - h->tp_mac) <= h->tp_snaplen)

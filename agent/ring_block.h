@@ -12,6 +12,12 @@
 
 #include "pcapng.h"
 
+/*
+ * What the socket is to keep free in front of a packet (PACKET_RESERVE), for ring_lay.h: an Ethernet frame then stands
+ * where its file's block wants it, at a multiple of 4.
+ */
+#define RING_RESERVE 2u
+
 struct ring_frame {
 	const struct tpacket3_hdr *head;	/* timestamp, lengths, VLAN tag */
 	const struct sockaddr_ll *from;	/* interface, hardware type, direction */
@@ -41,6 +47,9 @@ size_t ring_cursor_take(struct ring_cursor *c, struct ring_frame *out, size_t ma
  */
 size_t ring_frames_to_packets(const struct ring_frame *f, size_t n, uint32_t interface,
 			      uint16_t link_type, uint32_t snaplen, struct pcapng_packet *out);
+
+/* epb_flags: direction, and how it was addressed (bits 2 to 4). On loopback nothing is either. */
+uint32_t ring_flags(const struct sockaddr_ll *from);
 
 #define RING_LINK_ETHERNET 1	/* LINKTYPE_*, https://www.tcpdump.org/linktypes.html */
 #define RING_LINK_RAW 101

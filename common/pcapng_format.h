@@ -17,6 +17,7 @@
 #define PCAPNG_BLOCK_NAMES 4u
 #define PCAPNG_BLOCK_STATS 5u
 #define PCAPNG_BLOCK_PACKET 6u
+#define PCAPNG_BLOCK_FILLER 0x80666c72u	/* of ours: the high bit is set in types of local use, which readers pass over */
 
 #define PCAPNG_BYTE_ORDER 0x1a2b3c4du
 #define PCAPNG_FRAME 12u		/* type and length, and the length again at the end */
@@ -39,6 +40,7 @@
 #define PCAPNG_EPB_DROPS 4
 #define PCAPNG_EPB_ID 5
 #define PCAPNG_EPB_QUEUE 6
+#define PCAPNG_OPT_FILLER 0x8000	/* of ours, as PCAPNG_BLOCK_FILLER */
 #define PCAPNG_ISB_START 2
 #define PCAPNG_ISB_END 3
 #define PCAPNG_ISB_RECEIVED 4

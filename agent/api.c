@@ -25,6 +25,7 @@ static const struct route routes[] = {
 	{ "POST", "/v1/captures/*/renew", api_post_renew },
 	{ "POST", "/v1/captures/*/stop", api_post_stop },
 	{ "GET", "/v1/captures/*/files/*", api_get_file },
+	{ "GET", "/v1/captures/*/files/*/sum", api_get_sum },
 	{ "GET", "/v1/captures/*/stream", api_get_stream },
 	{ "GET", "/metrics", api_get_metrics },
 };

@@ -69,7 +69,7 @@ api_handler api_get_info, api_get_time, api_get_targets, api_get_metrics;
 api_handler api_post_captures, api_get_captures, api_get_capture, api_post_renew, api_post_stop,
 	api_delete_capture;
 /* api_file.c */
-api_handler api_get_file;
+api_handler api_get_file, api_get_sum;
 /* api_stream.c */
 api_handler api_get_stream;
 

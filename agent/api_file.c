@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * api_file.c - a capture file's bytes, from any byte on
+ * api_file.c - a capture file's bytes, from any byte on, and their checksum
  *
  * The reader hands over large pieces; memory stays flat whatever the file's size. It never
  * answers 0 bytes: libmicrohttpd would ask again at once, for ever.
@@ -32,6 +32,11 @@
 struct reader {
 	int fd;
 	uint64_t from;
+	/* of a whole file whose checksum nobody knows: it is taken on the way; the request outlives its reads */
+	struct checksum *sum;
+	struct capture *of;
+	const char *name;
+	uint64_t size, summed;
 };
 
 /* For good. What is not permitted is done without. */
@@ -45,6 +50,21 @@ static void step_back(void)
 	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, idle);
 }
 
+/* libmicrohttpd reads on from where it was, but does not promise it: what is read out of order is not summed. */
+static void sum_up(struct reader *r, uint64_t pos, const char *p, size_t n)
+{
+	char hex[CHECKSUM_HEX];
+
+	if (!r->sum || pos != r->summed)
+		return;
+	checksum_add(r->sum, p, n);
+	r->summed += n;
+	if (r->summed < r->size)
+		return;
+	r->sum = checksum_end(r->sum, hex);
+	capture_note_sum(r->of, r->name, hex);
+}
+
 static ssize_t read_block(void *arg, uint64_t pos, char *p, size_t max)
 {
 	struct reader *r = arg;
@@ -56,6 +76,7 @@ static ssize_t read_block(void *arg, uint64_t pos, char *p, size_t max)
 	} while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
+	sum_up(r, pos, p, (size_t)n);
 	/* from a block before: a page that two reads share is dropped by neither of them alone */
 	(void)posix_fadvise(r->fd, before, at + n - before, POSIX_FADV_DONTNEED);
 	return n;
@@ -68,7 +89,20 @@ static void reader_free(void *arg)
 	/* what was read ahead of a fetch that broke off */
 	(void)posix_fadvise(r->fd, 0, 0, POSIX_FADV_DONTNEED);
 	util_close(r->fd);
+	checksum_end(r->sum, NULL);
 	free(r);
+}
+
+static struct reader *reader_new(struct api_request *q, int fd, uint64_t from, uint64_t to,
+				 uint64_t size)
+{
+	struct reader *r = xcalloc(1, sizeof(*r));
+	char known[CHECKSUM_HEX];
+
+	*r = (struct reader){ .fd = fd, .from = from, .of = q->file_of, .name = q->name, .size = size };
+	if (!from && to == size && !capture_file_sum(q->file_of, q->name, known))
+		r->sum = checksum_new();
+	return r;
 }
 
 /* "bytes=N-" and "bytes=N-M"; any other form is as if there were none, as the RFC allows. */
@@ -112,9 +146,7 @@ static void answer_bytes(struct api_request *q, int fd, uint64_t size, struct ap
 			 "the range begins past the file's end");
 		return;
 	}
-	r = xcalloc(1, sizeof(*r));
-	r->fd = fd;
-	r->from = from;
+	r = reader_new(q, fd, from, to, size);
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	step_back();
 	a->response =
@@ -135,23 +167,62 @@ static void answer_bytes(struct api_request *q, int fd, uint64_t size, struct ap
 	q->to_end = to == size;
 }
 
-void api_get_file(struct api_request *q, struct api_answer *a)
+/* The file that the path names; -1: what *a says. Its capture is q's from now on. */
+static int open_file(struct api_request *q, struct api_answer *a, int64_t *size)
 {
 	struct capture *c = api_find(q, a);
 	struct err err = ERR_INIT;
-	int64_t size;
-	int fd, r;
+	int fd = -1, r;
 
 	if (!c)
-		return;
+		return -1;
 	q->file_of = c;		/* given back with the request */
 	MHD_set_connection_option(q->connection, MHD_CONNECTION_OPTION_TIMEOUT, IDLE_S);
-	r = capture_open_file(c, q->name, &fd, &size, &err);
+	r = capture_open_file(c, q->name, &fd, size, &err);
 	if (r == -ENOENT || r == -ESTALE)
 		api_fail(a, MHD_HTTP_NOT_FOUND, "not-found", err.text);
 	else if (r)
 		api_fail(a, MHD_HTTP_INTERNAL_SERVER_ERROR, "internal", err.text);
-	else
+	return r ? -1 : fd;
+}
+
+void api_get_file(struct api_request *q, struct api_answer *a)
+{
+	int64_t size;
+	int fd = open_file(q, a, &size);
+
+	if (fd >= 0)
 		answer_bytes(q, fd, (uint64_t)size, a);
-	log_info("fetch %s %s: %u (peer %s)", capture_id(c), q->name, a->status, q->peer);
+	if (q->file_of)
+		log_info("fetch %s %s: %u (peer %s)", capture_id(q->file_of), q->name, a->status,
+			 q->peer);
+}
+
+/* Of a file that was fetched in parts the bytes are read once more. */
+static int take_sum(struct api_request *q, int fd, char hex[CHECKSUM_HEX])
+{
+	int r;
+
+	if (capture_file_sum(q->file_of, q->name, hex))
+		return 0;
+	step_back();
+	r = checksum_fd(fd, hex);
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (!r)
+		capture_note_sum(q->file_of, q->name, hex);
+	return r;
+}
+
+void api_get_sum(struct api_request *q, struct api_answer *a)
+{
+	char hex[CHECKSUM_HEX];
+	int64_t size;
+	cleanup_close int fd = open_file(q, a, &size);
+
+	if (fd < 0)
+		return;
+	if (take_sum(q, fd, hex))
+		api_fail(a, MHD_HTTP_INTERNAL_SERVER_ERROR, "internal", "cannot read the file");
+	else
+		a->json = json_pack("{s:s}", "xxh128", hex);
 }

@@ -108,6 +108,9 @@ int64_t capture_tick(struct capture *c);
 struct feed *capture_feed(struct capture *c);
 /* A whole file by its name in the report. -ENOENT; -ESTALE: the spool gave it up. */
 int capture_open_file(struct capture *c, const char *name, int *fd, int64_t *size, struct err *err);
+/* False: it has no checksum yet. Whoever reads the file whole notes it. */
+bool capture_file_sum(struct capture *c, const char *name, char hex[CHECKSUM_HEX]);
+void capture_note_sum(struct capture *c, const char *name, const char *hex);
 /* The file's last byte went out. */
 void capture_served(struct capture *c, const char *name);
 /* Drops the files and keeps a record that says why. */

@@ -193,24 +193,26 @@ void capture_persist(struct capture *c)
 
 /* ---- files ---- */
 
-/* The lock is held. Its bytes as they were reported; < 0: there is no such file. */
-static int64_t size_of(const struct capture *c, const char *name)
+/* The lock is held. NULL: there is no such file. */
+static struct wire_file *find_file(const struct capture *c, const char *name)
 {
 	for (size_t i = 0; i < c->report.n_targets; i++)
 		for (size_t k = 0; k < c->report.targets[i].n_files; k++)
 			if (!strcmp(c->report.targets[i].files[k].name, name))
-				return c->report.targets[i].files[k].bytes;
-	return -1;
+				return &c->report.targets[i].files[k];
+	return NULL;
 }
 
 int capture_open_file(struct capture *c, const char *name, int *fd, int64_t *size, struct err *err)
 {
 	cleanup_free char *dropped = NULL;
+	const struct wire_file *f;
 	struct stat st;
 	int64_t known;
 
 	pthread_mutex_lock(&c->lock);
-	known = size_of(c, name);
+	f = find_file(c, name);
+	known = f ? f->bytes : -1;
 	dropped = xstrdup_null(c->report.dropped);
 	pthread_mutex_unlock(&c->lock);
 	if (known < 0)
@@ -231,6 +233,30 @@ int capture_open_file(struct capture *c, const char *name, int *fd, int64_t *siz
 	}
 	*size = st.st_size;
 	return 0;
+}
+
+bool capture_file_sum(struct capture *c, const char *name, char hex[CHECKSUM_HEX])
+{
+	const struct wire_file *f;
+
+	pthread_mutex_lock(&c->lock);
+	f = find_file(c, name);
+	snprintf(hex, CHECKSUM_HEX, "%s", f ? f->xxh128 : "");
+	pthread_mutex_unlock(&c->lock);
+	return *hex;
+}
+
+void capture_note_sum(struct capture *c, const char *name, const char *hex)
+{
+	struct wire_file *f;
+
+	pthread_mutex_lock(&c->lock);
+	f = find_file(c, name);
+	if (f && !*f->xxh128) {
+		snprintf(f->xxh128, sizeof(f->xxh128), "%s", hex);
+		c->dirty = true;
+	}
+	pthread_mutex_unlock(&c->lock);
 }
 
 void capture_served(struct capture *c, const char *name)

@@ -175,7 +175,7 @@ static const struct wire_field file_fields[] = {
 	COUNT(wire_file, packets),
 	TIME(wire_file, first_ns),
 	TIME(wire_file, last_ns),
-	CHARS(wire_file, xxh128, check_xxh128, WIRE_F_REQUIRED),
+	CHARS(wire_file, xxh128, check_xxh128, WIRE_F_OMIT),
 	{ ROW(wire_file, segment, WIRE_T_INT), .max = INT32_MAX },
 	{ ROW(wire_file, suffix, WIRE_T_TEXT_NULL), .max = WIRE_TEXT_MAX, .check = &check_key },
 	BOOL(wire_file, recovered),

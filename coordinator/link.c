@@ -90,6 +90,7 @@ struct link *link_wrap(const struct link_ops *ops, void *arg, const char *peer)
 
 void link_set_timeout(struct link *l, long ms)
 {
+	l->timeout_ms = ms;
 	if (l->http)
 		http_set_timeout(l->http, ms);
 }
@@ -303,6 +304,23 @@ int link_stop(struct link *l, const struct link_word *w, struct wire_report *out
 	body = json_pack("{s:s, s:I}", "reason", w->reason, "window_stop_ns",
 			 (json_int_t)w->window_ns);
 	return ask_of(l, w->id, (struct call){ "POST", "/stop", body }, out, err);
+}
+
+int link_sum(struct link *l, const char *file_path, char hex[CHECKSUM_HEX], struct err *err)
+{
+	const long timeout_ms = l->timeout_ms;
+	cleanup_json json_t *answer = NULL;
+	int rc;
+
+	link_set_timeout(l, LINK_SUM_MS);
+	rc = get(l, file_path, &answer, err);
+	link_set_timeout(l, timeout_ms);
+	if (rc != 0)
+		return rc;
+	if (!checksum_is_hex(jx_str(answer, "xxh128", "")))
+		return err_set(err, -EPROTO, "the agent at %s tells no checksum of a file", l->peer);
+	snprintf(hex, CHECKSUM_HEX, "%s", jx_str(answer, "xxh128", ""));
+	return 0;
 }
 
 int link_remove(struct link *l, const char *id, struct err *err)

@@ -127,7 +127,7 @@ struct link_file {
 	const char *id, *spool_name, *name;
 	int dirfd;
 	int64_t bytes;
-	const char *xxh128;	/* as the report says */
+	const char *xxh128;	/* as the report says; "": the agent is asked when the bytes are here */
 	char *sha256;		/* DIGEST_HEX bytes: computed from what came; may be NULL */
 	int tries;
 	volatile bool *cancel;

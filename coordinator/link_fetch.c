@@ -2,8 +2,8 @@
  *
  * link_fetch.c - one file, resumed and checked
  *
- * The bytes go to disk as they come, and on the way through the checksum that the agent knows and
- * the digest that the archive shows, so that memory stays flat and nothing is read twice. A
+ * The bytes go to disk as they come, and on the way through the checksum that the agent knows, or has when it
+ * sent them, and the digest that the archive shows, so that memory stays flat and nothing is read twice. A
  * transfer that breaks goes on where it ended, sums included. A checksum that does not match in
  * the end says that some byte was wrong, not which: then the whole file is fetched once more.
  */
@@ -133,10 +133,34 @@ static int transfer_all(struct fetch *s, struct err *err)
 	return rc;
 }
 
+/* What the report says, or the agent, where nobody had read the bytes before. */
+static int sum_of_agent(struct fetch *s, char hex[CHECKSUM_HEX], struct err *err)
+{
+	char path[LINK_PATH_MAX];
+	struct err last;
+	int rc;
+
+	snprintf(hex, CHECKSUM_HEX, "%s", s->f->xxh128);
+	if (*hex)
+		return 0;
+	if (snprintf(path, sizeof(path), "%s/sum", s->path) >= (int)sizeof(path))
+		return err_set(err, -EINVAL, "too long a path of an agent: '%s'", s->path);
+	for (int tries = 1;; tries++) {
+		last = (struct err)ERR_INIT;
+		rc = link_sum(s->l, path, hex, &last);
+		if (rc >= 0 || rc == -EPROTO || tries >= s->f->tries || cancelled(s))
+			break;
+		wait_a_little(s);
+	}
+	if (rc != 0)
+		err_set(err, last.code, "%s", last.text);
+	return rc;
+}
+
 /* 0, or -EBADMSG: the bytes are not those that were announced. */
 static int fetch_whole(struct fetch *s, struct err *err)
 {
-	char hex[CHECKSUM_HEX];
+	char hex[CHECKSUM_HEX], known[CHECKSUM_HEX];
 	int rc;
 
 	s->at = 0;
@@ -149,9 +173,11 @@ static int fetch_whole(struct fetch *s, struct err *err)
 	rc = transfer_all(s, err);
 	s->digest = digest_end(s->digest, s->f->sha256);
 	s->sum = checksum_end(s->sum, hex);
+	if (rc == 0)
+		rc = sum_of_agent(s, known, err);
 	if (rc != 0)
 		return rc;
-	return strcmp(hex, s->f->xxh128) ? -EBADMSG : 0;
+	return strcmp(hex, known) ? -EBADMSG : 0;
 }
 
 static int fetch_open(struct fetch *s, struct err *err)

@@ -111,6 +111,8 @@ struct agent {
 	int broken;			/* how many answers break */
 	int wrong;			/* how many answers have a wrong byte */
 	int requests;
+	const char *sum;		/* what it answers when it is asked for a file's checksum */
+	int sums, silent;		/* how often it was; the first ones of those are not answered */
 	bool ignore_range;
 	size_t shortened;		/* 0: the file has all its bytes */
 };
@@ -174,6 +176,11 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *c, const char *u
 		return MHD_YES;
 	}
 	a->requests++;
+	if (a->bytes && strstr(url, "/sum")) {
+		if (++a->sums <= a->silent)
+			return MHD_NO;
+		return fake_answer(c, a->status, a->sum, strlen(a->sum), NULL);
+	}
 	if (a->bytes && strstr(url, "/files/"))
 		return serve_file(a, c);
 	return fake_answer(c, a->status, a->text, strlen(a->text), NULL);
@@ -455,6 +462,70 @@ static void wrong_bytes_twice_are_an_error(void **state)
 	fetch_clean(&f, &a);
 }
 
+/* A report that tells no checksum: the agent is asked behind the bytes. */
+static void the_agent_is_asked_for_a_sum(void **state)
+{
+	cleanup_free char *right = NULL;
+	struct agent a = { .status = 200, .serve = 80000, .broken = 1, .silent = 1 };
+	struct fetched f = { 0 };
+	struct err err = ERR_INIT;
+
+	fetch_prepare(&f, &a);
+	a.sum = right = xasprintf("{\"xxh128\": \"%s\"}", f.xxh128);
+	f.want.xxh128 = "";
+	assert_int_equal(fetch(&a, &f, &err), 0);
+	assert_int_equal(a.sums, 2);
+	assert_int_equal(f.progress, FILE_SIZE);
+	assert_whole(&f);
+	fetch_clean(&f, &a);
+}
+
+static void another_sum_is_an_error(void **state)
+{
+	struct agent a = { .status = 200, .sum = "{\"xxh128\": \"0123456789abcdef0123456789abcdef\"}" };
+	struct fetched f = { 0 };
+	struct err err = ERR_INIT;
+
+	fetch_prepare(&f, &a);
+	f.want.xxh128 = "";
+	assert_int_equal(fetch(&a, &f, &err), -EBADMSG);
+	assert_int_equal(a.sums, 2);
+	assert_non_null(strstr(err.text, "does not match, twice"));
+	assert_absent(&f);
+	fetch_clean(&f, &a);
+}
+
+/* What cannot be checked is not taken for good. */
+static void no_sum_is_an_error(void **state)
+{
+	static const struct {
+		unsigned int status;
+		const char *sum, *why;
+		int rc;
+	} list[] = {
+		{ 200, "{}", "tells no checksum", -EPROTO },
+		{ 200, "{\"xxh128\": \"\"}", "tells no checksum", -EPROTO },
+		{ 200, "{\"xxh128\": \"0123\"}", "tells no checksum", -EPROTO },
+		{ 200, "[", "the answer of the agent", -EPROTO },
+		{ 500, "{\"error\": {\"code\": \"internal\", \"message\": \"bad disk\"}}", "bad disk",
+		  LINK_E_REFUSED },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+		struct agent a = { .status = list[i].status, .sum = list[i].sum };
+		struct fetched f = { 0 };
+		struct err err = ERR_INIT;
+
+		fetch_prepare(&f, &a);
+		f.want.xxh128 = "";
+		assert_int_equal(fetch(&a, &f, &err), list[i].rc);
+		assert_int_equal(a.sums, 1);
+		assert_non_null(strstr(err.text, list[i].why));
+		assert_absent(&f);
+		fetch_clean(&f, &a);
+	}
+}
+
 /* Not a connection that broke: it is fetched once more, and then it is this file's error. */
 static void a_shortened_file_is_damaged(void **state)
 {
@@ -570,6 +641,9 @@ int main(void)
 		cmocka_unit_test(resumes_where_ranges_are_ignored),
 		cmocka_unit_test(wrong_bytes_are_fetched_again),
 		cmocka_unit_test(wrong_bytes_twice_are_an_error),
+		cmocka_unit_test(the_agent_is_asked_for_a_sum),
+		cmocka_unit_test(another_sum_is_an_error),
+		cmocka_unit_test(no_sum_is_an_error),
 		cmocka_unit_test(a_shortened_file_is_damaged),
 		cmocka_unit_test(a_file_named_twice_is_the_agents_fault),
 		cmocka_unit_test(more_than_announced_is_refused),

@@ -16,7 +16,8 @@
 
 #define PERIOD_NS (2 * NS_PER_S)
 #define NAP_NS (100 * NS_PER_MS)	/* little orders wait so long for others, */
-#define HOLD_NS (300 * NS_PER_MS)	/* and a large one for a second, where the last came so soon */
+#define HOLD_NS (300 * NS_PER_MS)	/* and a large one for a second, where the last came so soon; */
+#define LENT_NS (20 * NS_PER_MS)	/* what is lent is missed: a ring fills in 13 ms */
 
 struct disk {
 	pthread_t thread;
@@ -27,7 +28,8 @@ struct disk {
 	int64_t period_ns;		/* when it began */
 	int64_t large_ns;		/* when a large order was taken up last */
 	int64_t nap_ns;			/* so soon more is expected; 0: nothing is */
-	bool stop, refused, napping;
+	int64_t napping;		/* how long it naps; 0: it does not */
+	bool stop, refused;
 	void (*on_free)(void *arg);
 	void *arg;
 };
@@ -55,6 +57,21 @@ static struct disk_buffer *make_extra(void)
 static void free_extra(struct disk_buffer *b)
 {
 	free(b->data);
+	free(b);
+}
+
+struct disk_buffer *disk_lend(void *data, size_t len, void (*done)(void *arg), void *arg)
+{
+	struct disk_buffer *b = xcalloc(1, sizeof(*b));
+
+	*b = (struct disk_buffer){ .data = data, .size = len, .index = DISK_LENT, .len = len,
+				   .done = done, .arg = arg };
+	return b;
+}
+
+static void end_lent(struct disk_buffer *b)
+{
+	b->done(b->arg);
 	free(b);
 }
 
@@ -87,13 +104,15 @@ struct disk_buffer *disk_take(struct disk *d, const struct outfile *o, size_t ne
 /* The lock is held. True: tell who was refused one. */
 static bool take_back(struct disk *d, struct disk_buffer *b)
 {
-	bool tell = d->refused && b->index != DISK_EXTRA;
+	bool tell = d->refused && b->index < DISK_LENT;
 
 	b->file = NULL;
-	if (b->index != DISK_EXTRA)
-		pool_give(pool_of(d, b), b->index);
-	else
+	if (b->index == DISK_LENT)
+		end_lent(b);
+	else if (b->index == DISK_EXTRA)
 		free_extra(b);
+	else
+		pool_give(pool_of(d, b), b->index);
 	if (tell)
 		d->refused = false;
 	return tell && d->on_free;
@@ -125,7 +144,8 @@ void disk_submit(struct disk *d, struct disk_buffer *b)
 	first = !d->queue;
 	*d->queue_end = b;
 	d->queue_end = &b->next;
-	if (!d->napping || (!first && is_large(b)) || disk_is_short(d))
+	if (!d->napping || (!first && is_large(b)) || disk_is_short(d) ||
+	    (b->index == DISK_LENT && d->napping > LENT_NS))
 		pthread_cond_signal(&d->work);
 	pthread_mutex_unlock(&d->lock);
 }
@@ -166,7 +186,7 @@ static void sleep_a_while(struct disk *d)
 		pthread_cond_wait(&d->work, &d->lock);
 	else
 		pthread_cond_timedwait(&d->work, &d->lock, &t);
-	d->napping = false;
+	d->napping = 0;
 	trim(d, clock_mono_ns());
 }
 
@@ -180,7 +200,7 @@ static void expect_more(struct disk *d, const struct disk_buffer *b)
 		return;
 	}
 	if (!d->nap_ns && now - d->large_ns < HOLD_NS)
-		d->nap_ns = HOLD_NS;
+		d->nap_ns = b->index == DISK_LENT ? LENT_NS : HOLD_NS;
 	d->large_ns = now;
 }
 

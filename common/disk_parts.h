@@ -20,10 +20,13 @@ struct disk_buffer {
 	struct outfile *file;
 	uint64_t offset;		/* in the file, of data[0]; whole pages */
 	size_t skip, len;		/* data[0..skip) is in the file; up to len is to be */
+	void (*done)(void *arg);	/* of one that is lent: it is written, or will never be */
+	void *arg;
 	struct disk_buffer *next;	/* NULL, but while the disk has it */
 };
 
 #define DISK_EXTRA SIZE_MAX
+#define DISK_LENT (SIZE_MAX - 1)	/* data is somebody else's memory (outfile_lend) */
 #define DISK_STAGE (24u << 10)		/* the processor's nearest cache holds it */
 
 /*
@@ -35,6 +38,11 @@ struct disk_buffer {
 struct disk_buffer *disk_take(struct disk *d, const struct outfile *o, size_t need, bool large,
 			      bool must);
 void disk_give(struct disk *d, struct disk_buffer *b);
+/*
+ * For one order of data, len bytes of whole pages, which stays the caller's, unchanged until done, which is called under the disk's
+ * lock and must not block.
+ */
+struct disk_buffer *disk_lend(void *data, size_t len, void (*done)(void *arg), void *arg);
 /* The disk's thread calls outfile_write for it, and gives it back. */
 void disk_submit(struct disk *d, struct disk_buffer *b);
 /* Until the disk has nothing of the file. *pending and idle belong to the file. */

@@ -157,6 +157,16 @@ static uint64_t rotation_for(const struct fileset *f, const struct fileset_group
 	return size && segment_packets(g->segment) && fileset_may_rotate(f, g) ? size : 0;
 }
 
+struct segment_run fileset_run(const struct fileset *f, const struct fileset_group *g)
+{
+	const uint64_t room = fileset_room_for(f, g), rotation = rotation_for(f, g);
+
+	return (struct segment_run){
+		.numbers = g->numbers, .until_ns = g->until_ns,
+		.max_size = rotation && (!room || rotation < room) ? rotation : room,
+	};
+}
+
 /*
  * Into the group's file, as many as are of it; rotated at most once, since one packet fits into every
  * file. What is said is said of the first one that was not taken.
@@ -164,10 +174,8 @@ static uint64_t rotation_for(const struct fileset *f, const struct fileset_group
 static int put(struct fileset *f, struct fileset_group *g, const struct pcapng_packet *p, size_t n,
 	       size_t *taken, struct err *err)
 {
-	uint64_t room = fileset_room_for(f, g), rotation = rotation_for(f, g);
-	bool rotates = rotation && (!room || rotation < room);
-	struct segment_run run = { .numbers = g->numbers, .until_ns = g->until_ns,
-				   .max_size = rotates ? rotation : room };
+	struct segment_run run = fileset_run(f, g);
+	const bool rotates = run.max_size != fileset_room_for(f, g);
 	int r;
 
 	/* with the first packet of a file it is known where that ends */

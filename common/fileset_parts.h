@@ -70,6 +70,8 @@ struct fileset {
 
 /* fileset.c: how large the group's file may become, the others being as they are; 0: no limit */
 uint64_t fileset_room_for(const struct fileset *f, const struct fileset_group *g);
+/* fileset.c: what the group's file may still take before it ends, or the capture does */
+struct segment_run fileset_run(const struct fileset *f, const struct fileset_group *g);
 
 /* fileset_end.c */
 char *fileset_file_name(const struct fileset *f, const struct fileset_group *g);

@@ -8,7 +8,8 @@
  * the file already), so that a direct write always begins with a page.
  *
  * The checksum is taken by who fills the buffer, in steps that are still in the processor's cache:
- * so it costs a third of what the disk's thread would need for it.
+ * so it costs a third of what the disk's thread would need for it. What is lent nobody reads here, and a file
+ * with it has none: reading it for the sum alone would cost more than all else that is done for it.
  *
  * Copying large packets is limited by the memory. They are gathered in a stage, which the nearest
  * cache holds, and go from there into the buffer past the cache (stream_copy.h): nobody reads the
@@ -99,7 +100,8 @@ static void sum_up(struct outfile *o)
 	if (o->b && n) {
 		uint8_t *to = o->b->data + o->summed;
 
-		checksum_add(o->sum, o->staged ? o->b->stage : to, n);
+		if (o->sum)
+			checksum_add(o->sum, o->staged ? o->b->stage : to, n);
 		if (o->staged)
 			stream_copy(to, o->b->stage, n);
 	}
@@ -229,6 +231,18 @@ int outfile_put(struct outfile *o, const void *p, size_t n)
 	return outfile_error(o);
 }
 
+size_t outfile_to_page(const struct outfile *o)
+{
+	const size_t carry = page_rest(o->size);
+
+	return carry ? DISK_ALIGN - carry : 0;
+}
+
+bool outfile_may_lend(const struct outfile *o)
+{
+	return o->disk && !outfile_error(o);
+}
+
 int outfile_error(const struct outfile *o)
 {
 	return atomic_load_explicit(&o->error, memory_order_relaxed);
@@ -278,6 +292,20 @@ void outfile_flush(struct outfile *o)
 	hand_over(o, b, b->len);
 }
 
+void outfile_lend(struct outfile *o, void *data, size_t n, void (*done)(void *arg), void *arg)
+{
+	struct disk_buffer *b;
+
+	outfile_flush(o);
+	o->sum = checksum_end(o->sum, NULL);
+	b = disk_lend(data, n, done, arg);
+	b->file = o;
+	b->offset = o->size;
+	o->size += n;
+	o->busy = true;
+	disk_submit(o->disk, b);
+}
+
 int outfile_share(const struct outfile *o)
 {
 	int fd = fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
@@ -295,6 +323,8 @@ int outfile_finish(struct outfile *o, char hex[CHECKSUM_HEX])
 		outfile_write(b);
 		give(o, b);
 	}
+	if (hex)
+		hex[0] = '\0';
 	o->sum = checksum_end(o->sum, hex);
 	if (outfile_error(o))
 		return outfile_error(o);

@@ -21,7 +21,7 @@ struct outfile {
 	size_t room;			/* behind them; 0 without a buffer */
 	bool staged;			/* those in between are in b's stage, not in its data */
 	uint64_t size;
-	struct checksum *sum;
+	struct checksum *sum;		/* NULL: bytes were lent */
 	bool busy;			/* the last buffer was much used: the next is a large one */
 	uint8_t tail[DISK_ALIGN];	/* without a buffer: the last page's bytes */
 	struct disk_buffer own;		/* without a disk */

@@ -46,8 +46,7 @@ static int take(struct segment *s, uint64_t n, struct err *err)
 	return r;
 }
 
-/* So that n more bytes may be put; they are less than a step, or in front of all packets. */
-static int take_ahead(struct segment *s, uint64_t n, struct err *err)
+int segment_take_ahead(struct segment *s, uint64_t n, struct err *err)
 {
 	uint64_t need = segment_size(s) + n;
 
@@ -286,7 +285,7 @@ int segment_add_interface(struct segment *s, const struct pcapng_interface *i, u
 	if (!r && max_size && segment_size(s) + b.len > max_size)
 		r = SEGMENT_E_FULL;
 	if (!r)
-		r = take_ahead(s, b.len, err);
+		r = segment_take_ahead(s, b.len, err);
 	if (!r)
 		r = outfile_put(s->file, b.data, b.len);
 	if (!r)

@@ -29,6 +29,11 @@ struct segment {
 	bool counts_drops;
 };
 
+/* ---- segment.c ---- */
+
+/* Room of the spool, so that n more bytes may be put. As segment_room.take. */
+int segment_take_ahead(struct segment *s, uint64_t n, struct err *err);
+
 /* ---- segment_end.c ---- */
 
 /* s->trailer becomes what its interfaces' statistics will take. 0, or -errno: too large. */

@@ -114,6 +114,12 @@ int fileset_begin(struct fileset *f, struct err *err);
 int fileset_add(struct fileset *f, const struct pcapng_packet *p, size_t n, size_t *taken,
 		struct err *err);
 /*
+ * As fileset_add, of packets that need not be copied (segment.h), all of them or none. False: they are to be added one
+ * by one, since they are not all of one file that has packets already, or a limit, or the file's end, may be among
+ * them, or the disk is behind.
+ */
+bool fileset_lend(struct fileset *f, struct segment_lent *l);
+/*
  * now_ns: monotonic. What lies in memory longer than age_ms is handed to the disk (0: all of it).
  * 0, or -errno of a write that failed.
  */

@@ -40,6 +40,14 @@ uint8_t *outfile_reserve(struct outfile *o, size_t n, size_t *room);
 void outfile_advance(struct outfile *o, size_t n);
 /* For what is not a packet: never refused. 0, or -errno of a write that failed earlier. */
 int outfile_put(struct outfile *o, const void *p, size_t n);
+/* Bytes until the file's next page begins. */
+size_t outfile_to_page(const struct outfile *o);
+/*
+ * Where a page begins, and with a disk: n bytes of whole pages are written from where they lie. They stay as they are
+ * until done, which comes in any case, from another thread, and must not block.
+ */
+void outfile_lend(struct outfile *o, void *data, size_t n, void (*done)(void *arg), void *arg);
+bool outfile_may_lend(const struct outfile *o);		/* it has a disk, and no write failed */
 /* 0, or -errno of the first write that failed; it stays. */
 int outfile_error(const struct outfile *o);
 /* Bytes put so far, in memory or in the file. */
@@ -57,7 +65,7 @@ void outfile_flush(struct outfile *o);
 int outfile_share(const struct outfile *o);
 /*
  * Blocks: everything written, the file cut to its size and synced (its data: the name is the
- * caller's). 0 or -errno. hex may be NULL. Nothing is put afterwards.
+ * caller's). 0 or -errno. hex may be NULL; it becomes "" when bytes were lent. Nothing is put afterwards.
  */
 int outfile_finish(struct outfile *o, char hex[CHECKSUM_HEX]);
 

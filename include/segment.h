@@ -76,6 +76,27 @@ struct segment_run {
 int segment_add(struct segment *s, const struct segment_run *run, const struct pcapng_packet *p,
 		size_t n, size_t *taken, struct err *err);
 /*
+ * Many packets that lie in memory and become a piece of a pcapng file there, instead of being copied. `data` is `size`
+ * bytes, whole pages; what it holds is known, and it is unchanged until lay is called.
+ */
+struct segment_lent {
+	void *data;
+	size_t size;
+	uint32_t packets, truncated;
+	int64_t first_ns, last_ns;	/* the least and the greatest time */
+	const uint32_t *counts;		/* packets by pcapng_packet.interface */
+	size_t n_counts;
+	/* It is taken. numbers: as a run's; of interfaces with packets none is SEGMENT_OTHER. */
+	void (*lay)(struct segment_lent *l, const uint32_t *numbers);
+	/* It is not needed any more. Called by another thread, and must not block. */
+	void (*done)(struct segment_lent *l);
+};
+/*
+ * All of it (the file then has no checksum), or false: not taken, and unchanged, since it is not all of this run, or does not fit, or the disk is
+ * behind, or room can't be had; segment_add tells. In front of it the page is filled up.
+ */
+bool segment_lend(struct segment *s, const struct segment_run *run, struct segment_lent *l);
+/*
  * One more interface, of the same link type, behind the others; within max_size as segment_add, but
  * never busy. A classic file has none to add.
  */

@@ -10,7 +10,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -262,6 +265,223 @@ static void test_full(void **state)
 	close_tmpfs(fd);
 }
 
+/* ---- lent pages ---- */
+
+#define LENT_MAX 256
+
+/* What one order of lent pages becomes. */
+struct lent {
+	uint8_t *data;			/* read-only: who writes it dies */
+	size_t n;
+	uint64_t at;
+	int fd;				/* of the file, for reading */
+	atomic_int done, early;		/* early: its bytes were not in the file */
+};
+
+struct loans {
+	struct lent v[LENT_MAX];
+	size_t n;
+	int fd;
+};
+
+static bool is_in_file(const struct lent *l)
+{
+	cleanup_free uint8_t *p = xmalloc(l->n);
+
+	return pread(l->fd, p, l->n, (off_t)l->at) == (ssize_t)l->n && !memcmp(p, l->data, l->n);
+}
+
+static void on_done(void *arg)
+{
+	struct lent *l = arg;
+
+	if (!is_in_file(l))
+		atomic_fetch_add(&l->early, 1);
+	atomic_fetch_add(&l->done, 1);
+}
+
+static void lend(struct outfile *o, struct loans *all, size_t n)
+{
+	struct lent *l = &all->v[all->n++];
+
+	assert_in_range(all->n, 1, LENT_MAX);
+	*l = (struct lent){ .n = n, .at = outfile_size(o), .fd = all->fd };
+	l->data = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(l->data, MAP_FAILED);
+	for (size_t i = 0; i < n; i++)
+		l->data[i] = byte_at(l->at + i);
+	assert_return_code(mprotect(l->data, n, PROT_READ), errno);
+	outfile_lend(o, l->data, n, on_done, l);
+	assert_int_equal(outfile_size(o), l->at + n);
+	assert_int_equal(outfile_handed(o), l->at + n);
+	assert_true(outfile_is_flushed(o));
+}
+
+/* Copied bytes up to a page, and pages: one, a large order, or several in a row. */
+static void lend_some(struct outfile *o, struct loans *all, unsigned *seed)
+{
+	const unsigned kind = (unsigned)rand_r(seed) % 4;
+
+	if (outfile_to_page(o))
+		fill(o, outfile_to_page(o));
+	assert_int_equal(outfile_to_page(o), 0);
+	assert_int_equal(outfile_size(o) % DISK_ALIGN, 0);
+	for (unsigned i = 0; i < (kind ? 1 : 4); i++)
+		lend(o, all, (size_t)(1 + rand_r(seed) % (kind == 1 ? 256 : 32)) * DISK_ALIGN);
+}
+
+static struct outfile *open_loans(struct loans *all, int dirfd)
+{
+	struct outfile *o = open_file(dirfd, "lent");
+
+	*all = (struct loans){ .fd = openat(dirfd, "lent", O_RDONLY | O_CLOEXEC) };
+	assert_return_code(all->fd, errno);
+	return o;
+}
+
+/* Each came back, once; not before it was in the file, where that took it. */
+static void check_loans(struct loans *all, bool written)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct lent *l = &all->v[i];
+
+		assert_int_equal(atomic_load(&l->done), 1);
+		if (written)
+			assert_int_equal(atomic_load(&l->early), 0);
+		assert_int_equal(munmap(l->data, l->n), 0);
+	}
+	close(all->fd);
+}
+
+static void check_lent(int dirfd, unsigned seed)
+{
+	static struct loans all;
+	struct outfile *o = open_loans(&all, dirfd);
+	uint64_t size;
+
+	for (int i = 0; i < 60; i++) {
+		unsigned kind = (unsigned)rand_r(&seed) % 100;
+		size_t n = (size_t)rand_r(&seed);
+
+		if (kind < 20)
+			fill(o, n % 3000);
+		else if (kind < 30)
+			put(o, n % 3000);
+		else if (kind < 50)
+			fill(o, n % 200000);
+		else if (kind < 60)
+			outfile_flush(o);
+		else
+			lend_some(o, &all, &seed);
+	}
+	size = outfile_size(o);
+	assert_int_equal(outfile_finish(o, NULL), 0);
+	check_loans(&all, true);
+	outfile_free(o);
+	assert_int_equal(check_bytes(dirfd, "lent", size), size);
+	unlinkat(dirfd, "lent", 0);
+}
+
+static void test_lent(void **state)
+{
+	for (unsigned seed = 1; seed < 10; seed++)
+		check_lent(folder, seed);
+}
+
+static void test_lent_on_tmpfs(void **state)
+{
+	int fd;
+
+	if (geteuid())
+		skip();
+	fd = open_tmpfs("200m");
+	for (unsigned seed = 1; seed < 5; seed++)
+		check_lent(fd, seed);
+	close_tmpfs(fd);
+}
+
+/* What is lent is ours again when the file is gone, whole or not. */
+static void test_free_waits_for_what_is_lent(void **state)
+{
+	static struct loans all;
+
+	for (int i = 0; i < 20; i++) {
+		struct outfile *o = open_loans(&all, folder);
+
+		assert_true(outfile_may_lend(o));
+		for (int k = 0; k < 3; k++)
+			lend(o, &all, 200u << 10);
+		fill(o, 5000);
+		outfile_free(o);
+		check_loans(&all, true);
+		assert_int_equal(check_bytes(folder, "lent", UINT64_MAX), 3 * (200u << 10));
+		unlinkat(folder, "lent", 0);
+	}
+}
+
+/* Refused where a write has failed, which may be at any moment. */
+static void put_page(struct outfile *o)
+{
+	uint8_t page[DISK_ALIGN];
+
+	for (size_t i = 0; i < sizeof(page); i++)
+		page[i] = byte_at(outfile_size(o) + i);
+	(void)outfile_put(o, page, sizeof(page));
+}
+
+/* What the file does not take any more comes back all the same. */
+static void lend_into_failure(int dirfd, int error)
+{
+	static struct loans all;
+	struct outfile *o = open_loans(&all, dirfd);
+	uint64_t whole;
+
+	for (int i = 0; i < 8; i++) {
+		lend(o, &all, 1u << 20);
+		put_page(o);
+	}
+	assert_int_equal(outfile_finish(o, NULL), error);
+	assert_int_equal(outfile_error(o), error);
+	assert_false(outfile_may_lend(o));
+	check_loans(&all, false);
+	outfile_free(o);
+	whole = check_bytes(dirfd, "lent", UINT64_MAX);
+	assert_true(whole >= 1 << 20 && whole <= 3 << 20);
+	unlinkat(dirfd, "lent", 0);
+}
+
+static void test_lent_to_a_full_disk(void **state)
+{
+	int fd;
+
+	if (geteuid())
+		skip();
+	fd = open_tmpfs("3m");
+	lend_into_failure(fd, -ENOSPC);
+	close_tmpfs(fd);
+}
+
+static void test_lent_to_a_file_too_large(void **state)
+{
+	struct rlimit before, low = { (2u << 20) + 100000, RLIM_INFINITY };
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_return_code(getrlimit(RLIMIT_FSIZE, &before), errno);
+	low.rlim_max = before.rlim_max;
+	assert_return_code(setrlimit(RLIMIT_FSIZE, &low), errno);
+	lend_into_failure(folder, -EFBIG);
+	assert_return_code(setrlimit(RLIMIT_FSIZE, &before), errno);
+}
+
+/* Who has no other thread does not lend. */
+static void test_no_disk_no_lending(void **state)
+{
+	struct outfile *o = open_file(folder, "none");
+
+	assert_false(outfile_may_lend(o));
+	finish(o, folder, "none");
+}
+
 static int set_up(void **state)
 {
 	if (judge_setup(state))
@@ -326,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_tmpfs),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_share),
+		cmocka_unit_test(test_no_disk_no_lending),
 		ON_DISK(test_killed),
 		ON_DISK(test_mixed),
 		ON_DISK(test_empty),
@@ -335,6 +556,11 @@ int main(void)
 		ON_DISK(test_tmpfs),
 		ON_DISK(test_full),
 		ON_DISK(test_share),
+		ON_DISK(test_lent),
+		ON_DISK(test_lent_on_tmpfs),
+		ON_DISK(test_free_waits_for_what_is_lent),
+		ON_DISK(test_lent_to_a_full_disk),
+		ON_DISK(test_lent_to_a_file_too_large),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

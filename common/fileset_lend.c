@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fileset_lend.c - many packets of one file, without being copied, where none of them can be the last
+ *
+ * A file's first packets are copied: with them it becomes known where it ends.
+ */
+#include "fileset_parts.h"
+
+/* The one that all packets belong to, being written; or NULL. */
+static struct fileset_group *group_of(struct fileset *f, const struct segment_lent *l)
+{
+	struct fileset_group *g = NULL;
+
+	if (l->n_counts > f->n)
+		return NULL;
+	for (size_t i = 0; i < l->n_counts; i++) {
+		struct fileset_group *of = &f->groups[f->where[i].group];
+
+		if (l->counts[i] && g && g != of)
+			return NULL;
+		if (l->counts[i])
+			g = of;
+	}
+	return g && g->segment && segment_packets(g->segment) ? g : NULL;
+}
+
+bool fileset_lend(struct fileset *f, struct segment_lent *l)
+{
+	const int64_t max = f->plan.arm->max_packets;
+	struct fileset_group *g = group_of(f, l);
+	struct segment_run run;
+
+	if (!g || (max && f->packets + l->packets >= max))
+		return false;
+	run = fileset_run(f, g);
+	if (!segment_lend(g->segment, &run, l))
+		return false;
+	f->packets += l->packets;
+	return true;
+}

@@ -26,7 +26,8 @@ struct pump_item {
 	pump_fn *fn;
 	void *arg;
 	bool woken;			/* under the lock */
-	bool paused, removed;
+	enum pump_watch how;
+	bool removed;
 	int64_t ticked_ns;
 };
 
@@ -40,7 +41,7 @@ struct lane {
 	size_t n;
 	bool stopping, all_woken;	/* under the lock */
 	int64_t ticked_ns;
-	size_t paused;
+	size_t timed;			/* items that are called every PUMP_PAUSE_MS */
 	bool aside;
 };
 
@@ -84,7 +85,7 @@ static void walk(struct lane *l, bool tick)
 	l->all_woken = false;
 	i = l->items;
 	while (i) {
-		bool woken = i->woken || i->paused || all;
+		bool woken = i->woken || i->how != PUMP_WATCHED || all;
 		struct pump_item *next = i->next;
 
 		i->woken = false;
@@ -133,7 +134,7 @@ static int time_to_tick(const struct lane *l, bool has_items)
 
 	if (!has_items)
 		return -1;
-	if (l->paused && left > PUMP_PAUSE_MS * NS_PER_MS)
+	if (l->timed && left > PUMP_PAUSE_MS * NS_PER_MS)
 		return PUMP_PAUSE_MS;
 	return left <= 0 ? 0 : (int)(left / NS_PER_MS) + 1;
 }
@@ -174,7 +175,7 @@ static void *run(void *arg)
 		tick = has_items && !time_to_tick(l, true);
 		if (tick)
 			l->ticked_ns = clock_mono_ns();
-		if (bell || tick || l->paused)
+		if (bell || tick || l->timed)
 			walk(l, tick);
 		sweep(l);
 	}
@@ -300,24 +301,28 @@ int pump_add(struct pump *p, struct pump_item **out, int fd, pump_fn *fn, void *
 
 void pump_set_fd(struct pump_item *i, int fd)
 {
-	pump_pause(i, false);
+	pump_set_watch(i, PUMP_WATCHED);
 	watch(i, EPOLL_CTL_DEL, 0);
 	i->fd = fd;
 	watch(i, EPOLL_CTL_ADD, EPOLLIN);
 }
 
-void pump_pause(struct pump_item *i, bool paused)
+void pump_set_watch(struct pump_item *i, enum pump_watch how)
 {
-	if (i->paused == paused)
+	static const uint32_t events[] = {
+		[PUMP_WATCHED] = EPOLLIN, [PUMP_EDGE] = EPOLLIN | EPOLLET, [PUMP_PAUSED] = 0,
+	};
+
+	if (i->how == how)
 		return;
-	watch(i, EPOLL_CTL_MOD, paused ? 0 : EPOLLIN);
-	i->paused = paused;
-	i->lane->paused += paused ? 1 : (size_t)-1;
+	watch(i, EPOLL_CTL_MOD, events[how]);
+	i->lane->timed += (size_t)(how != PUMP_WATCHED) - (size_t)(i->how != PUMP_WATCHED);
+	i->how = how;
 }
 
 void pump_remove(struct pump_item *i)
 {
-	pump_pause(i, false);
+	pump_set_watch(i, PUMP_WATCHED);
 	watch(i, EPOLL_CTL_DEL, 0);
 	i->removed = true;
 }

@@ -40,8 +40,12 @@ int pump_add(struct pump *p, struct pump_item **out, int fd, pump_fn *fn, void *
 
 /* In the item's thread, from inside fn. */
 void pump_set_fd(struct pump_item *i, int fd);
-/* The descriptor is not looked at: instead it is woken every PUMP_PAUSE_MS. */
-void pump_pause(struct pump_item *i, bool paused);
+enum pump_watch {
+	PUMP_WATCHED,		/* as long as the descriptor is readable */
+	PUMP_EDGE,		/* when it becomes so, or is so anew, and every PUMP_PAUSE_MS */
+	PUMP_PAUSED,		/* it is not looked at: instead it is woken every PUMP_PAUSE_MS */
+};
+void pump_set_watch(struct pump_item *i, enum pump_watch how);
 /* fn is never called again; the item is gone. */
 void pump_remove(struct pump_item *i);
 

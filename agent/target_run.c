@@ -277,7 +277,7 @@ static bool take(struct target *t, int64_t now)
 		/* what we hold ourselves may be what is missing */
 		fileset_tick(t->files, now, 0, NULL);
 		if (!sniff_is_filled(t->sniff, 3)) {
-			pump_pause(t->item, true);
+			pump_set_watch(t->item, PUMP_PAUSED);
 			return true;
 		}
 		t->dropped_agent += (int64_t)sniff_drop_block(t->sniff);
@@ -291,7 +291,7 @@ static bool take(struct target *t, int64_t now)
 		pump_set_fd(t->item, sniff_fd(t->sniff));
 		target_hand_to_crew(t, retire);
 	}
-	pump_pause(t->item, false);
+	pump_set_watch(t->item, PUMP_WATCHED);
 	/* little traffic: what there is goes to the disk, and the buffer to those who need it */
 	if (taken.is_idle || disk_is_short(t->env.works->disk))
 		fileset_tick(t->files, now, 0, NULL);
@@ -323,7 +323,7 @@ bool target_is_ending(struct target *t, enum pump_event event, int64_t now, int 
 	if (!t->draining && is_asked(t)) {
 		t->draining = true;
 		t->drain_ns = now + drain_ms * NS_PER_MS;
-		pump_pause(t->item, true);
+		pump_set_watch(t->item, PUMP_PAUSED);
 	}
 	if (t->draining) {
 		go_on(t, now);

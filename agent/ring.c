@@ -28,6 +28,10 @@
 #define BLOCKS_WANTED 8		/* of one ring: half of them and a quarter can be told apart */
 #define FRAME_SIZE 2048		/* of no meaning in version 3, but it must divide a block */
 #define SETTLE_MS 20		/* where membarrier is not to be had */
+#define LENT_SHARE 4		/* so much of a ring may be lent: a disk that stalls does not fill it */
+#define HELD_NS (50 * NS_PER_MS)	/* nothing that is lent came back for so long: the disk stalls; */
+#define HELD_PAUSE_NS (2 * NS_PER_S)	/* so long after that it gets no more */
+#define RETURN_MS 1		/* between two looks whether what is lent is back */
 
 struct ring {
 	int fd;
@@ -36,7 +40,11 @@ struct ring {
 	uint32_t block_size, blocks;
 	uint32_t next;			/* the block that is read next */
 	uint64_t sequence;		/* its number, as the kernel counts them: from 1 */
-	uint64_t seen;			/* packets in released blocks */
+	uint64_t seen;			/* packets in released and in lent blocks */
+	atomic_uint lent;		/* blocks that are not back yet, the next ones for the kernel; */
+	atomic_bool *is_lent;		/* which */
+	_Atomic int64_t moved_ns;	/* monotonic: when one came back last, or was lent while none was */
+	int64_t held_ns;		/* monotonic: when it was last seen that the disk stalls; 0: never */
 	int64_t give_up_ns;		/* waiting for the timer, at the end; monotonic, 0: not yet */
 	struct ring_counts counts;
 	struct ring_budget *budget;
@@ -111,6 +119,7 @@ static int make_ring(struct ring *r, size_t bytes, struct err *err)
 		}
 		bytes /= 2;
 	}
+	r->is_lent = xcalloc(r->blocks, sizeof(*r->is_lent));
 	r->map = mmap(NULL, size_of(r), PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
 	if (r->map == MAP_FAILED) {
 		r->map = NULL;
@@ -160,10 +169,13 @@ void ring_close(struct ring *r)
 {
 	if (!r)
 		return;
+	while (ring_lent(r))
+		clock_sleep_ms(RETURN_MS);
 	if (r->map)
 		munmap(r->map, size_of(r));
 	util_close(r->fd);
 	give(r->budget, size_of(r));
+	free(r->is_lent);
 	free(r);
 }
 
@@ -199,16 +211,26 @@ static uint32_t status(const struct tpacket_block_desc *b)
 	return __atomic_load_n(&b->hdr.bh1.block_status, __ATOMIC_ACQUIRE);
 }
 
+/* Its status, where it is to be read; else 0. The kernel may come round to one that is lent, and waits for it, as we do. */
+static uint32_t ready(const struct ring *r, uint32_t i)
+{
+	uint32_t s;
+
+	if (atomic_load(&r->is_lent[i]))
+		return 0;
+	s = status(block_at(r, i));	/* behind the look at is_lent, see ring_return */
+	return s & TP_STATUS_USER ? s : 0;
+}
+
 void *ring_block(const struct ring *r, bool *timed_out)
 {
-	struct tpacket_block_desc *b = block_at(r, r->next);
-	uint32_t s = status(b);
+	uint32_t s = ready(r, r->next);
 
-	if (!(s & TP_STATUS_USER))
+	if (!s)
 		return NULL;
 	if (timed_out)
 		*timed_out = s & TP_STATUS_BLK_TMO;
-	return b;
+	return block_at(r, r->next);
 }
 
 uint32_t ring_block_size(const struct ring *r)
@@ -216,14 +238,66 @@ uint32_t ring_block_size(const struct ring *r)
 	return r->block_size;
 }
 
-void ring_release(struct ring *r)
+static struct tpacket_block_desc *pass_on(struct ring *r)
 {
 	struct tpacket_block_desc *b = block_at(r, r->next);
 
 	r->seen += b->hdr.bh1.num_pkts;
 	r->sequence = b->hdr.bh1.seq_num + 1;
-	__atomic_store_n(&b->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 	r->next = (r->next + 1) % r->blocks;
+	return b;
+}
+
+static void give_to_kernel(struct tpacket_block_desc *b)
+{
+	__atomic_store_n(&b->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+}
+
+void ring_release(struct ring *r)
+{
+	give_to_kernel(pass_on(r));
+}
+
+bool ring_is_held(struct ring *r)
+{
+	int64_t now;
+
+	if (!ring_lent(r))
+		return false;
+	now = clock_mono_ns();
+	if (now - atomic_load(&r->moved_ns) < HELD_NS)
+		return false;
+	r->held_ns = now;
+	return true;
+}
+
+bool ring_may_lend(const struct ring *r)
+{
+	return ring_lent(r) < r->blocks / LENT_SHARE &&
+	       (!r->held_ns || clock_mono_ns() - r->held_ns >= HELD_PAUSE_NS);
+}
+
+void ring_lend(struct ring *r)
+{
+	if (!atomic_fetch_add(&r->lent, 1))
+		atomic_store(&r->moved_ns, clock_mono_ns());
+	atomic_store(&r->is_lent[r->next], true);
+	pass_on(r);
+}
+
+void ring_return(struct ring *r, void *block)
+{
+	const size_t i = (size_t)((uint8_t *)block - r->map) / r->block_size;
+
+	give_to_kernel(block);		/* first: what is not lent and not the kernel's is read */
+	atomic_store(&r->is_lent[i], false);
+	atomic_store(&r->moved_ns, clock_mono_ns());
+	atomic_fetch_sub(&r->lent, 1);
+}
+
+unsigned ring_lent(const struct ring *r)
+{
+	return atomic_load(&r->lent);
 }
 
 uint64_t ring_open_block(const struct ring *r, int64_t *since_ns)
@@ -240,7 +314,7 @@ bool ring_is_filled(const struct ring *r, unsigned quarters)
 {
 	uint32_t ahead = r->blocks * quarters / 4;
 
-	return status(block_at(r, (r->next + (ahead ? ahead - 1 : 0)) % r->blocks)) & TP_STATUS_USER;
+	return ready(r, (r->next + (ahead ? ahead - 1 : 0)) % r->blocks);
 }
 
 /* ---- the end ---- */

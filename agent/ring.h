@@ -6,9 +6,10 @@
  *	ring_bind	from now on packets come
  *	ring_block	the oldest block that the kernel has handed over
  *	ring_release	gives it back to the kernel
+ *	ring_lend	it is another thread's for a while, which gives it back by ring_return
  *	ring_halt	no more packets; after ring_settle none is under way any more
  *	ring_last	the block that was still open; nothing comes after it
- *	ring_close	waits for the kernel (an RCU grace period): not on the packet path
+ *	ring_close	waits for what is lent, and for the kernel (an RCU grace period): not on the packet path
  *
  * The ring is not charged to any memory cgroup: it is counted against a budget of the node.
  */
@@ -53,6 +54,17 @@ size_t ring_bytes(const struct ring *r);
 void *ring_block(const struct ring *r, bool *timed_out);
 uint32_t ring_block_size(const struct ring *r);
 void ring_release(struct ring *r);
+/*
+ * In place of ring_release: the next block becomes the oldest one, and the kernel does not get this one until
+ * ring_return, from any thread. As long as the last block that came is lent, poll finds the
+ * descriptor readable: the caller has to look from time to time instead.
+ */
+void ring_lend(struct ring *r);
+void ring_return(struct ring *r, void *block);
+unsigned ring_lent(const struct ring *r);	/* how many are */
+bool ring_may_lend(const struct ring *r);
+/* Whoever has what is lent keeps it for long: what the kernel drops now is not for want of a reader. */
+bool ring_is_held(struct ring *r);
 /*
  * When ring_block says NULL: the number of the block that comes next, and since when the kernel fills
  * it (wall clock; 0: it does not yet).

@@ -191,6 +191,10 @@ static int take_blocks(struct sniff *s, size_t max, sniff_sink *sink, void *arg,
 			begin(s, block);
 		if (!s->in_block)
 			return 0;
+		if (block && sniff_lend(s)) {
+			s->in_block = false;
+			continue;
+		}
 		r = take_frames(s, sink, arg);
 		if (r)
 			return r;
@@ -235,6 +239,7 @@ int sniff_take(struct sniff *s, sniff_sink *sink, void *arg, struct sniff_taken 
 		out->is_idle = true;
 		return sniff_pcap_take(s->pcap, sink, arg, err);
 	}
+	sniff_watch_lent(s, false);
 	if (atomic_load(&s->handover) == HANDOVER_READY) {
 		r = empty_ring(s, sink, arg);
 		if (r)
@@ -311,6 +316,7 @@ int sniff_drain(struct sniff *s, sniff_sink *sink, void *arg, struct err *err)
 void sniff_counts(struct sniff *s, struct sniff_counts *out)
 {
 	struct ring_counts c = { 0 };
+	uint64_t held;
 
 	*out = (struct sniff_counts){ 0 };
 	if (s->pcap) {
@@ -318,6 +324,9 @@ void sniff_counts(struct sniff *s, struct sniff_counts *out)
 		return;
 	}
 	ring_counts(s->ring, &c);
+	held = sniff_held_dropped(s, c.dropped);
 	out->dropped = s->dropped + c.dropped - s->regained;
+	out->dropped_held = held < out->dropped ? held : out->dropped;
+	out->dropped -= out->dropped_held;
 	out->ring_bytes = ring_bytes(s->ring);
 }

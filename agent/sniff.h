@@ -50,6 +50,13 @@ struct sniff_options {
  */
 typedef bool sniff_sink(void *arg, const struct pcapng_packet *p, size_t n, size_t *taken);
 
+/*
+ * Before that, what a whole block holds (segment.h); interfaces as above. True: it was taken, to be laid and to be done
+ * with; false: its packets come one by one.
+ */
+struct segment_lent;
+typedef bool sniff_lender(void *arg, struct segment_lent *l);
+
 struct sniff;
 
 /* -ENODEV: no such interface, or none that the filter fits. */
@@ -75,6 +82,13 @@ int sniff_take(struct sniff *s, sniff_sink *sink, void *arg, struct sniff_taken 
 	       struct err *err);
 /* When poll tells of an error, and from time to time: 0, or SNIFF_E_GONE. */
 int sniff_check(struct sniff *s);
+/* From now on blocks are offered to fn first. Before the first take. */
+void sniff_set_lender(struct sniff *s, sniff_lender *fn, void *arg);
+/*
+ * After a take: a block is lent, so sniff_fd may be readable though there is nothing to take, and
+ * the caller had better look again from time to time than wait for it.
+ */
+bool sniff_has_lent(const struct sniff *s);
 
 /* For a sink that takes nothing: how full it is, and what lies in the next block is given up. */
 bool sniff_is_filled(const struct sniff *s, unsigned quarters);
@@ -100,7 +114,8 @@ int sniff_grow(struct sniff *s, struct err *err);
 void sniff_retire(struct sniff *s);
 
 struct sniff_counts {
-	uint64_t dropped;	/* by the kernel: the ring was full */
+	uint64_t dropped;	/* by the kernel: the ring was full, */
+	uint64_t dropped_held;	/* or too much of it waited to be written */
 	size_t ring_bytes;
 };
 /* By the thread that takes. */

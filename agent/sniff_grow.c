@@ -228,6 +228,7 @@ static void change_over(struct sniff *s, int64_t halted_ns)
 	struct ring_counts c;
 	struct ring *old = s->ring;
 
+	sniff_watch_lent(s, true);
 	ring_counts(old, &c);
 	s->ring = s->next;
 	s->next = old;			/* closed by sniff_retire, away from the packet path */

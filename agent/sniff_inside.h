@@ -36,6 +36,11 @@ struct sniff {
 	bool in_block, in_last, over;	/* in_last: the block that was still open at the end */
 	struct pcapng_packet batch[SNIFF_BATCH];	/* of that block, as packets; */
 	size_t batch_n, batch_at;	/* from batch_at on the sink has not taken them yet */
+	sniff_lender *lender;		/* NULL: all packets are for the sink */
+	void *lender_arg;
+	bool held;			/* the disk stalls with blocks of the ring: */
+	uint64_t held_from;		/* what the kernel had dropped when that began, */
+	uint64_t held_dropped;		/* and what it dropped in all such times that are over */
 	uint64_t dropped;		/* by rings that are closed */
 	atomic_bool asked_to_grow;
 
@@ -61,6 +66,15 @@ int sniff_list_interfaces(struct sniff *s, struct err *err);
 uint32_t sniff_number(struct sniff *s, const struct sockaddr_ll *from);
 /* Whether the namespace still has the interface that was asked for. */
 bool sniff_has_interface(const struct sniff *s);
+
+/* ---- sniff_lend.c ---- */
+
+/* The block that was just begun is another's, until it gives it back to the ring. False: it is ours. */
+bool sniff_lend(struct sniff *s);
+/* From time to time, and before the ring changes: has the disk begun to stall, or ended that? */
+void sniff_watch_lent(struct sniff *s, bool ends);
+/* What the kernel dropped of this ring's because the disk had its blocks. now: what it dropped in all. */
+uint64_t sniff_held_dropped(const struct sniff *s, uint64_t now);
 
 /* ---- sniff_grow.c ---- */
 

@@ -195,6 +195,7 @@ static int open_files(struct target *t, struct err *err)
 	r = target_declare(t, err);
 	if (!r)
 		r = fileset_begin(t->files, err);
+	sniff_set_lender(t->sniff, target_lend, t);
 	if (!r && fileset_loses_interfaces(t->files))
 		target_note(t, "a pcap file does not tell interfaces apart");
 	return r;

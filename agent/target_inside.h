@@ -57,6 +57,7 @@ struct target {
 	int64_t drain_ns;		/* monotonic: when draining is given up */
 	enum wire_end end;
 	int64_t stop_ns, dropped_agent;
+	int64_t dropped_held;		/* sniff.h: the disk's doing, too */
 	int sink_result;
 	struct err err;			/* of the sink, or of what else ended it */
 	int64_t told_packets, told_bytes, told_kernel, told_agent;	/* to the metrics */
@@ -84,6 +85,8 @@ bool target_is_ending(struct target *t, enum pump_event event, int64_t now, int 
 
 /* The interfaces of the sniff that the files do not know yet. As fileset_declare. */
 int target_declare(struct target *t, struct err *err);
+/* Whole blocks of the ring for the files, if they take them. */
+bool target_lend(void *arg, struct segment_lent *l);
 void target_on_event(void *arg, enum pump_event event, int64_t now_ns);
 /* Others work for t, whose end waits for them; nothing of it goes away before target_end_job. */
 void target_begin_job(struct target *t);

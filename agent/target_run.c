@@ -142,7 +142,8 @@ void target_publish_files(struct target *t, int64_t dropped_kernel)
 		.packets = fileset_packets(t->files), .bytes = fileset_bytes(t->files),
 		.truncated = fileset_truncated(t->files),
 		.dropped_kernel = dropped_kernel + (t->former ? t->former->dropped_kernel : 0),
-		.dropped_agent = t->dropped_agent + (t->former ? t->former->dropped_agent : 0),
+		.dropped_agent = t->dropped_agent + t->dropped_held +
+				 (t->former ? t->former->dropped_agent : 0),
 	};
 
 	target_publish(t, &now);
@@ -153,7 +154,8 @@ int64_t target_count_drops(struct target *t)
 	struct sniff_counts c;
 
 	sniff_counts(t->sniff, &c);
-	fileset_set_dropped(t->files, (int64_t)c.dropped + t->dropped_agent);
+	t->dropped_held = (int64_t)c.dropped_held;
+	fileset_set_dropped(t->files, (int64_t)(c.dropped + c.dropped_held) + t->dropped_agent);
 	return (int64_t)c.dropped;
 }
 
@@ -224,6 +226,13 @@ static bool sink(void *arg, const struct pcapng_packet *p, size_t n, size_t *tak
 	return !r;
 }
 
+bool target_lend(void *arg, struct segment_lent *l)
+{
+	struct target *t = arg;
+
+	return l->n_counts == t->declared && !clock_shift_ns() && fileset_lend(t->files, l);
+}
+
 static bool is_asked(struct target *t)
 {
 	bool asked;
@@ -291,7 +300,7 @@ static bool take(struct target *t, int64_t now)
 		pump_set_fd(t->item, sniff_fd(t->sniff));
 		target_hand_to_crew(t, retire);
 	}
-	pump_set_watch(t->item, PUMP_WATCHED);
+	pump_set_watch(t->item, sniff_has_lent(t->sniff) ? PUMP_EDGE : PUMP_WATCHED);
 	/* little traffic: what there is goes to the disk, and the buffer to those who need it */
 	if (taken.is_idle || disk_is_short(t->env.works->disk))
 		fileset_tick(t->files, now, 0, NULL);

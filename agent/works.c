@@ -5,7 +5,7 @@
 #include "works.h"
 
 #define FIRST_SHARE 8		/* first rings take an eighth of what is left; the rest is to grow */
-#define FIRST_MAX (8u << 20)	/* 13 ms of large packets at 600 MB/s: a reader that lost its turn */
+#define FIRST_MAX (16u << 20)	/* 20 ms of large packets at 600 MB/s, a quarter of it lent: a reader that lost its turn */
 
 static void wake_all(void *pump)
 {

@@ -28,13 +28,14 @@ bool fileset_lend(struct fileset *f, struct segment_lent *l)
 {
 	const int64_t max = f->plan.arm->max_packets;
 	struct fileset_group *g = group_of(f, l);
+	const uint32_t packets = l->packets;	/* what was taken may be done with at once, and is gone then */
 	struct segment_run run;
 
-	if (!g || (max && f->packets + l->packets >= max))
+	if (!g || (max && f->packets + packets >= max))
 		return false;
 	run = fileset_run(f, g);
 	if (!segment_lend(g->segment, &run, l))
 		return false;
-	f->packets += l->packets;
+	f->packets += packets;
 	return true;
 }

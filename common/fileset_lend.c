@@ -6,21 +6,16 @@
  */
 #include "fileset_parts.h"
 
-/* The one that all packets belong to, being written; or NULL. */
+/* Of the first of them, being written; or NULL. Whether all others are of that one, too, segment_lend sees. */
 static struct fileset_group *group_of(struct fileset *f, const struct segment_lent *l)
 {
 	struct fileset_group *g = NULL;
 
 	if (l->n_counts > f->n)
 		return NULL;
-	for (size_t i = 0; i < l->n_counts; i++) {
-		struct fileset_group *of = &f->groups[f->where[i].group];
-
-		if (l->counts[i] && g && g != of)
-			return NULL;
+	for (size_t i = 0; !g && i < l->n_counts; i++)
 		if (l->counts[i])
-			g = of;
-	}
+			g = &f->groups[f->where[i].group];
 	return g && g->segment && segment_packets(g->segment) ? g : NULL;
 }
 

@@ -80,11 +80,13 @@ all_ended() { [ -z "$(for n in $(lab nodes); do run_on "$n" sh -c 'ls /var/lib/d
 }
 
 @test "memory: an agent with a limit of 128 MiB captures a flood, fetches at the same time, and is not killed" {
-	local before n
-	change --limit-memory 128m
+	local before n limit=128m
+	# it keeps two or three bytes for each of the rings', which are charged to nobody, and these to the agent
+	[[ "$BUILD" != *san-thread* ]] || limit=256m
+	change --limit-memory $limit
 	before=$(for n in $(lab nodes); do agent_on "$n"; done)
 	pid_of web.1
-	[ "$(docker_on "$node" inspect -f '{{.HostConfig.Memory}}' "$(agent_on "$node")")" -eq $((128 << 20)) ]
+	[ "$(docker_on "$node" inspect -f '{{.HostConfig.Memory}}' "$(agent_on "$node")")" -eq $((${limit%m} << 20)) ]
 	# where they are sent each passes the tap before anything can lose it
 	for n in one two; do
 		start "$n" swarmcap capture client -f "$FLOOD" --rotate-bytes 8m -o "$SHARE/$n.tar"

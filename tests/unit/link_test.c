@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include <curl/curl.h>
@@ -110,9 +111,10 @@ struct agent {
 	size_t serve;			/* bytes of the first answers, then the connection breaks */
 	int broken;			/* how many answers break */
 	int wrong;			/* how many answers have a wrong byte */
-	int requests;
+	atomic_int requests;
 	const char *sum;		/* what it answers when it is asked for a file's checksum */
-	int sums, silent;		/* how often it was; the first ones of those are not answered */
+	atomic_int sums;		/* how often it was */
+	int silent;			/* the first ones of those are not answered */
 	bool ignore_range;
 	size_t shortened;		/* 0: the file has all its bytes */
 };

@@ -21,7 +21,8 @@ struct outfile {
 	size_t room;			/* behind them; 0 without a buffer */
 	bool staged;			/* those in between are in b's stage, not in its data */
 	uint64_t size;
-	struct checksum *sum;		/* NULL: bytes were lent */
+	struct checksum *sum;		/* NULL: bytes were lent, or came too fast */
+	int64_t begun_ns;		/* monotonic: b's filling */
 	bool busy;			/* the last buffer was much used: the next is a large one */
 	uint8_t tail[DISK_ALIGN];	/* without a buffer: the last page's bytes */
 	struct disk_buffer own;		/* without a disk */

@@ -125,7 +125,7 @@ struct wire_interface {
 struct wire_file {
 	char *name;			/* in the spool: ^[A-Za-z0-9_-][A-Za-z0-9._-]{0,126}$ */
 	int64_t bytes, packets, first_ns, last_ns;
-	/* of the bytes: what is fetched is compared with it; "": not known before they were read once */
+	/* of the bytes: what is fetched is compared with it; "": they were many, and are to be read for it */
 	char xxh128[CHECKSUM_HEX];
 	char sha256[DIGEST_HEX];	/* not on the wire: the coordinator's, once fetched */
 	int segment;			/* counted from 0 per target and suffix */

@@ -25,9 +25,9 @@ struct ring_survey {
 };
 
 /*
- * Walks the block. Its number of a frame's interface goes by `number`, which may be asked often. False: it
- * can't be laid, and nothing was changed: frames that are damaged, not Ethernet, with a VLAN tag that the kernel took off, longer
- * than snaplen, or small; a block without room for its end; or number said that it does not want the frame.
+ * Walks the block and shows each frame's origin to `visit`. False: it can't be laid, and nothing was changed. It has frames
+ * that are damaged, that stand where no Ethernet frame does, with a VLAN tag that the kernel took off, longer than snaplen, or small
+ * on the average; or no room for its end; or visit said no.
  */
 typedef bool ring_visit(void *arg, const struct sockaddr_ll *from);
 bool ring_survey(void *block, uint32_t size, uint32_t snaplen, ring_visit *visit, void *arg,

@@ -108,6 +108,25 @@ all_ended() { [ -z "$(for n in $(lab nodes); do run_on "$n" sh -c 'ls /var/lib/d
 	change --limit-memory 512m
 }
 
+# From the ring to the archive: nobody sums them up before they are fetched
+@test "a flood of large packets is gathered whole, and its archive holds what it says" {
+	local file
+	pid_of web.1
+	start large swarmcap capture client -f "$FLOOD" -o "$SHARE/large.tar"
+	armed large
+	FROM=client@$node flood sent web.1 40000 20000 1300
+	ends sent
+	kill -INT "$large"
+	ends large
+	unpack "$SHARE/large.tar"
+	file=$(file_of "client@$node")
+	LC_ALL=C grep -aq $'rlf\x80' "$file"
+	[ "$(capinfos -Mc "$file" | awk '/^Number of packets/ { print $NF }')" -eq 40000 ]
+	[ "$(manifest "[.targets[] | .dropped_kernel + .dropped_agent] | add")" -eq 0 ]
+	(cd "$unpacked" && sha256sum --quiet --strict -c SHA256SUMS)
+	swarmcap archive verify "$SHARE/large.tar"
+}
+
 @test "a task that dies, and an agent that dies: no namespace stays open, no interface promiscuous" {
 	local fds
 	fds_of() { run_on "$node" sh -c "ls /proc/$(agent_pid "$node")/fd | wc -l"; }

@@ -6,7 +6,7 @@
 #   FLOOD                    the filter of all that follows: numbered datagrams to tasks of web, and nothing else
 #   witness NAME TASK        a tcpdump beside ours, in the task's namespace; the packets grow in $BATS_TEST_TMPDIR/NAME.out
 #   testify NAME             it ends; what it saw last is written
-#   flood NAME TASK COUNT [PPS]   datagrams to the task in the background (client@node1 sends, or $FROM); ends NAME waits,
+#   flood NAME TASK COUNT [PPS [SIZE]]   datagrams to the task in the background (client@node1 sends, or $FROM); ends NAME waits,
 #                            end_flood NAME does not
 #   stamps FILE...           "PORT-NUMBER TIME" of all datagrams, sorted: floods have ports of their own
 #   outside WITNESS TASK     every packet of the witness that the manifest does not call missing is in the archive, and
@@ -47,7 +47,7 @@ flood() {
 	local to from container
 	to=$(address_of "$2")
 	read -r _ from container < <(find_task "${FROM:-client@node1}")
-	start "$1" "$top/tests/lab/lab" docker "$from" exec "$container" /workload flood "$to" 80 "$3" 200 "${4:-100}"
+	start "$1" "$top/tests/lab/lab" docker "$from" exec "$container" /workload flood "$to" 80 "$3" "${5:-200}" "${4:-100}"
 }
 
 end_flood() {

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #define SUM_STEP (32u << 10)
-#define SUM_NS (100 * NS_PER_MS)	/* who fills a large buffer sooner (20 MB/s) has something better to do */
+#define SUM_NS (400 * NS_PER_MS)	/* who fills a large buffer sooner (5 MB/s) has something better to do */
 #define PUT_STEP (32u << 10)	/* fits behind a page's bytes into the smallest buffer */
 #define STAGED_MIN 512		/* bytes that are asked for at once: a large packet */
 

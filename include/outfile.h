@@ -66,7 +66,7 @@ int outfile_share(const struct outfile *o);
 /*
  * Blocks: everything written, the file cut to its size and synced (its data: the name is the
  * caller's). 0 or -errno. hex may be NULL; it becomes "" when bytes were lent, or came by more than
- * 20 MB a second: whoever reads the file takes its sum. Nothing is put afterwards.
+ * 5 MB a second: whoever reads the file takes its sum. Nothing is put afterwards.
  */
 int outfile_finish(struct outfile *o, char hex[CHECKSUM_HEX]);
 

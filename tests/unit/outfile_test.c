@@ -129,7 +129,7 @@ static void test_sum_of_a_fast_file(void **state)
 
 	if (longest_ns < 30 * NS_PER_MS)
 		assert_false(has);
-	assert_true(fill_has_sum(150, &longest_ns));
+	assert_true(fill_has_sum(450, &longest_ns));
 }
 
 /* Sizes and flushes by chance: what is small, what fills pages, what is larger than a buffer. */

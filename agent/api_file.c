@@ -215,14 +215,18 @@ static int take_sum(struct api_request *q, int fd, char hex[CHECKSUM_HEX])
 
 void api_get_sum(struct api_request *q, struct api_answer *a)
 {
+	struct err err = ERR_INIT;
 	char hex[CHECKSUM_HEX];
 	int64_t size;
 	cleanup_close int fd = open_file(q, a, &size);
 
 	if (fd < 0)
 		return;
-	if (take_sum(q, fd, hex))
-		api_fail(a, MHD_HTTP_INTERNAL_SERVER_ERROR, "internal", "cannot read the file");
-	else
+	errno = -take_sum(q, fd, hex);
+	if (errno) {
+		err_errno(&err, "cannot read %s in the spool", q->name);
+		api_fail(a, MHD_HTTP_INTERNAL_SERVER_ERROR, "internal", err.text);
+	} else {
 		a->json = json_pack("{s:s}", "xxh128", hex);
+	}
 }

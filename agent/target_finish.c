@@ -81,9 +81,9 @@ void target_finish(void *job)
 
 	wait_for_jobs(t);
 	dropped = target_count_drops(t);
-	r = fileset_finish(t->files, &w, &t->err);
-	sniff_close(t->sniff);		/* the files may have had blocks of it */
+	sniff_close(t->sniff);
 	t->sniff = NULL;
+	r = fileset_finish(t->files, &w, &t->err);
 	note_losses(t, w.packets_lost);
 	pthread_mutex_lock(t->env.lock);
 	show_end(t, &w, dropped, r);

@@ -39,8 +39,8 @@ struct disk_buffer *disk_take(struct disk *d, const struct outfile *o, size_t ne
 			      bool must);
 void disk_give(struct disk *d, struct disk_buffer *b);
 /*
- * For one order of data, len bytes of whole pages, which stays the caller's, unchanged until done, which is called under the disk's
- * lock and must not block.
+ * For one order of data, len bytes of whole pages, which stays the caller's, unchanged until done. That is called under
+ * the disk's lock and must not block.
  */
 struct disk_buffer *disk_lend(void *data, size_t len, void (*done)(void *arg), void *arg);
 /* The disk's thread calls outfile_write for it, and gives it back. */

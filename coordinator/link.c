@@ -318,7 +318,7 @@ int link_sum(struct link *l, const char *file_path, char hex[CHECKSUM_HEX], stru
 	if (rc != 0)
 		return rc;
 	if (!checksum_is_hex(jx_str(answer, "xxh128", "")))
-		return err_set(err, -EPROTO, "the agent at %s tells no checksum of a file", l->peer);
+		return err_set(err, -EPROTO, "the agent at %s tells no checksum: %s", l->peer, file_path);
 	snprintf(hex, CHECKSUM_HEX, "%s", jx_str(answer, "xxh128", ""));
 	return 0;
 }

@@ -92,8 +92,9 @@ struct segment_lent {
 	void (*done)(struct segment_lent *l);
 };
 /*
- * All of it (the file then has no checksum), or false: not taken, and unchanged, since it is not all of this run, or does not fit, or the disk is
- * behind, or room can't be had; segment_add tells. In front of it the page is filled up. When it is taken, l may be done with before this returns.
+ * All of it (the file then has no checksum), or false: not taken, and unchanged, since it is not all of this run, or does
+ * not fit, or the disk is behind, or room can't be had; segment_add tells. In front of it the page is filled up. When it
+ * is taken, l may be done with before this returns.
  */
 bool segment_lend(struct segment *s, const struct segment_run *run, struct segment_lent *l);
 /*

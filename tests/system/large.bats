@@ -167,34 +167,9 @@ gather_in_parts() {
 	curl -sS --fail --unix-socket "$LAB_DIR/main.sock" -r 1000001- "$url" >>"$file"
 }
 
-sent() { within "$flooded" ip -s -j link show eth0 | jq '.[0].stats64.tx.packets'; }
-
 @test "kill -9 while large packets come: the next life has every one that is older than 3 s" {
-	local before old n
-	agent=crash
-	arm "{$filtered}" "$flooded"
-	before=$(sent)
-	start traffic nsenter --net="$LAB_DIR/netns/1-$flooded" "$BUILD/frames" send eth0 100000 size=1400 pps=20000
-	sleep 1
-	old=$(($(sent) - before))
-	sleep 3
-	kill_agent crash KILL
-	rm "$LAB_DIR/crash.sock"
-	start_agent crash
-	wait_for 60 agent_answers crash
-	wait_for 60 reports '.targets[0] | "\(.state) \(.gaps | length)"' 'armed 1'
-	stop_capture
-	is 'stopped true 2' "$(ended '.targets[0] | .end, .files[0].recovered, (.files | length)' | xargs)"
-	gather
-	readable "$file"
+	killed_under 100000 size=1400 pps=20000
 	without_copying "$file"
-	n=$(numbers "$file" | awk '{ print $2 }')
-	counted "$n" "$file"
-	echo "# recovered $n, 3 s before the end $old had been sent" >&3
-	[ "$old" -gt 0 ]
-	[ "$n" -ge "$old" ]
-	is "$n" "$(ended '.targets[0].files[0].packets')"
-	wait "$traffic"
 }
 
 @test "an agent that stands still while large packets come: what is lost is counted to the packet, the rest is in order" {

@@ -258,6 +258,16 @@ void ring_release(struct ring *r)
 	give_to_kernel(pass_on(r));
 }
 
+/* The kernel fills the block behind those that wait. It drops what comes for one that is lent. */
+static bool kernel_waits(const struct ring *r)
+{
+	uint32_t i = r->next;
+
+	for (uint32_t n = 0; n < r->blocks && ready(r, i); n++)
+		i = (i + 1) % r->blocks;
+	return atomic_load(&r->is_lent[i]);
+}
+
 bool ring_is_held(struct ring *r)
 {
 	int64_t now;
@@ -266,7 +276,7 @@ bool ring_is_held(struct ring *r)
 		return false;
 	now = clock_mono_ns();
 	if (now - atomic_load(&r->moved_ns) < HELD_NS)
-		return false;
+		return kernel_waits(r);
 	r->held_ns = now;
 	return true;
 }

@@ -63,7 +63,10 @@ void ring_lend(struct ring *r);
 void ring_return(struct ring *r, void *block);
 unsigned ring_lent(const struct ring *r);	/* how many are */
 bool ring_may_lend(const struct ring *r);
-/* Whoever has what is lent keeps it for long: what the kernel drops now is not for want of a reader. */
+/*
+ * What the kernel drops now is not for want of a reader: the block that it needs is lent, or whoever has what is lent
+ * keeps it for long.
+ */
 bool ring_is_held(struct ring *r);
 /*
  * When ring_block says NULL: the number of the block that comes next, and since when the kernel fills

@@ -38,9 +38,11 @@ struct sniff {
 	size_t batch_n, batch_at;	/* from batch_at on the sink has not taken them yet */
 	sniff_lender *lender;		/* NULL: all packets are for the sink */
 	void *lender_arg;
-	bool held;			/* the disk stalls with blocks of the ring: */
-	uint64_t held_from;		/* what the kernel had dropped when that began, */
+	bool held;			/* by the disk, of whose blocks of the ring the kernel may need one: */
+	uint64_t held_from;		/* what the kernel had dropped before that, */
 	uint64_t held_dropped;		/* and what it dropped in all such times that are over */
+	bool watched;			/* there were blocks lent at the last look: */
+	uint64_t watched_dropped;	/* what the kernel had dropped then */
 	uint64_t dropped;		/* by rings that are closed */
 	atomic_bool asked_to_grow;
 
@@ -71,7 +73,7 @@ bool sniff_has_interface(const struct sniff *s);
 
 /* The block that was just begun is another's, until it gives it back to the ring. False: it is ours. */
 bool sniff_lend(struct sniff *s);
-/* From time to time, and before the ring changes: has the disk begun to stall, or ended that? */
+/* From time to time, and before the ring changes (ends): has the disk begun to hold the ring up, or ended that? */
 void sniff_watch_lent(struct sniff *s, bool ends);
 /* What the kernel dropped of this ring's because the disk had its blocks. now: what it dropped in all. */
 uint64_t sniff_held_dropped(const struct sniff *s, uint64_t now);

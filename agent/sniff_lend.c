@@ -96,14 +96,19 @@ void sniff_watch_lent(struct sniff *s, bool ends)
 	const bool held = !ends && ring_is_held(s->ring);
 	struct ring_counts c;
 
-	if (held == s->held)
+	if (!s->held && !ring_lent(s->ring)) {
+		s->watched = false;
 		return;
+	}
 	ring_counts(s->ring, &c);
-	if (held)
-		s->held_from = c.dropped;
-	else
+	/* it began at some time since the last look, and what was dropped since then was dropped for it */
+	if (held && !s->held)
+		s->held_from = s->watched ? s->watched_dropped : c.dropped;
+	else if (!held && s->held)
 		s->held_dropped += c.dropped - s->held_from;
 	s->held = held;
+	s->watched = !ends;
+	s->watched_dropped = c.dropped;
 }
 
 uint64_t sniff_held_dropped(const struct sniff *s, uint64_t now)

@@ -389,7 +389,13 @@ static void test_lend_to_a_disk_that_is_behind(void **state)
 
 		assert_true(n < HOLDERS);
 		v[n] = open_segment(name);
-		r = add(v[n++], &one, 0);
+		r = add(v[n], &one, 0);
+		/* its header may have had the last one, which is on its way back */
+		for (int ms = 0; r == SEGMENT_E_BUSY && ms < 200; ms++) {
+			clock_sleep_ms(1);
+			r = add(v[n], &one, 0);
+		}
+		n++;
 	}
 	assert_int_equal(r, SEGMENT_E_BUSY);
 	assert_false(lend(v[n - 1], p, 0));

@@ -47,6 +47,9 @@ sshd() {
 			'PermitRootLogin prohibit-password' 'PidFile /run/sshd.pid' "SetEnv PATH=$PATH"
 	} >"$config"
 	(run_on "$n" /usr/sbin/sshd -f "$config" -E /run/sshd.log)
+	# it goes to the background, listens, and then writes this
+	(run_on "$n" sh -c 'for i in $(seq 500); do [ ! -s /run/sshd.pid ] || exit 0; sleep 0.01; done; exit 1') ||
+		die "sshd does not listen on $n"
 	grep -q "^$n," "$share/known_hosts" ||
 		echo "$n,$(address "$n") $(command cut -d' ' -f1,2 "$key.pub")" >>"$share/known_hosts"
 }

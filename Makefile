@@ -30,7 +30,10 @@ CFLAGS ?= -O2 -g
 # Objects hold both kinds of code, so the many unit tests link as fast as ever.
 LTO := $(if $(SAN),,$(if $(findstring gcc,$(CC)),-flto=auto -ffat-lto-objects))
 AR := $(if $(LTO),gcc-ar,ar)
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(HARD) $(LTO) -pthread -Iinclude -MMD -MP \
+# A line that will be written is asked for as one's own: else a store waits once more, for those who have read it.
+# Every x86-64 knows the instruction, or passes over it.
+FAST := $(if $(filter x86_64,$(shell uname -m)),-mprfchw)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARN) $(HARD) $(FAST) $(LTO) -pthread -Iinclude -MMD -MP \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) $(shell pkg-config --cflags $(PKGS))
 ALL_LDFLAGS = $(LDFLAGS) $(if $(LTO),-fno-lto) -pthread -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
 LIBS = $(shell pkg-config --libs $(PKGS))

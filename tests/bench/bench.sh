@@ -34,6 +34,7 @@ alone() {
 
 begin() {
 	[ "$(id -u)" = 0 ] || { echo 'bench: needs root' >&2; exit 1; }
+	times_before=$(cpu_times)
 	if [ -z "$work" ]; then
 		make -s -C "$top" B="$BUILD" tools >&2
 		sweep
@@ -108,6 +109,10 @@ medians() {
 		}' "$2"
 }
 
+# What the machine's host has taken of the CPUs' time: when it is much, figures are of its other guests as well.
+cpu_times() { awk '/^cpu / { for (i = 2; i <= 9; i++) n += $i; print n, $9 }' /proc/stat; }
+stolen() { echo "$1 $(cpu_times)" | awk '{ printf "%.1f", ($3 > $1 ? ($4 - $2) * 100 / ($3 - $1) : 0) }'; }
+
 machine() {
 	printf '%s, %s cores, Linux %s, Debian %s, %s' \
 		"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1 | grep . || uname -m)" \
@@ -116,7 +121,11 @@ machine() {
 
 # publish NAME: stdin is a page, to stdout and into DOCS, with the machine below it
 publish() {
-	{ cat; printf '\n%s, by make bench. The machine is noisy: believe ratios.\n' "$(machine)"; } >"$work/page.md"
+	{
+		cat
+		printf '\n%s, by make bench. The machine is noisy: believe ratios. Its host took %s %% of the CPUs'"'"' time.\n' \
+			"$(machine)" "$(stolen "$times_before")"
+	} >"$work/page.md"
 	cat "$work/page.md"
 	[ -z "${DOCS:-}" ] || { echo '<!-- SPDX-License-Identifier: Apache-2.0 -->'; cat "$work/page.md"; } >"$DOCS/$1.md"
 }
